@@ -1,0 +1,65 @@
+//! What a reader of a log hands on at once: whole transactions, never a part of one.
+
+use crate::batch::Batch;
+use crate::position::Position;
+use crate::schema::TableName;
+
+/// What a statement does to a table's definition or to its rows without row events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SchemaChangeKind {
+    /// CREATE TABLE.
+    Create,
+    /// ALTER TABLE, other than what leaves columns and rows as they are.
+    Alter,
+    /// DROP TABLE or DATABASE.
+    Drop,
+    /// RENAME TABLE.
+    Rename,
+    /// TRUNCATE TABLE.
+    Truncate,
+    /// Something that names a captured table and is none of these.
+    Other,
+}
+
+/// A statement of the log that concerns captured tables.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SchemaChange {
+    /// What it does.
+    pub kind: SchemaChangeKind,
+    /// The captured tables that it names.
+    pub tables: Vec<TableName>,
+    /// Its text, as the server logged it.
+    pub statement: String,
+    /// Where its event starts.
+    pub position: Position,
+}
+
+/// Whole transactions of the log, in its order.
+#[derive(Clone, Debug)]
+pub struct LogSlice {
+    /// Batches of captured tables. The batches of one table are in log order; those of different
+    /// tables interleave in the log, but not here.
+    pub batches: Vec<Batch>,
+    /// The statement that closed the slice: it stands after all of its batches.
+    pub schema_change: Option<SchemaChange>,
+    /// The position behind its last transaction.
+    pub end: Position,
+    /// Bytes of log that it came from, those of other tables included.
+    pub log_bytes: u64,
+    /// Commit time of its last transaction, microseconds since 1970-01-01T00:00Z.
+    pub commit_micros: Option<i64>,
+}
+
+impl LogSlice {
+    /// Row images in all of its batches.
+    #[must_use]
+    pub fn images(&self) -> usize {
+        self.batches.iter().map(Batch::len).sum()
+    }
+
+    /// Bytes that its columns hold.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        self.batches.iter().map(Batch::memory_bytes).sum()
+    }
+}
