@@ -1,0 +1,68 @@
+# Everything that one does with a checkout. `make help` lists it; CONTRIBUTING.md says more.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# Outside of the checkout, so that a second clone finds the dependencies built (8 minutes on two cores).
+CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/sluice/target
+export CARGO_TARGET_DIR
+
+SLUICE := $(CARGO_TARGET_DIR)/debug/sluice
+CARGO ?= cargo
+# Everything is built with --locked: the versions are those of Cargo.lock.
+LOCKED := --locked
+
+.PHONY: help
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## build host and plugins, run the quickstart, print its tables (first time about 10 minutes)
+	@scripts/demo.sh
+
+.PHONY: quick
+quick: toolchain ## format, lints, unit tests, recorded logs; no server, no network; 2 minutes when warm
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy $(LOCKED) --workspace --all-targets --test it -- -D warnings
+	$(CARGO) test $(LOCKED) --workspace --quiet
+
+.PHONY: test
+test: quick plugins servers readers ## all of it: quick, then real servers, real readers, kills (20 minutes)
+	$(CARGO) build $(LOCKED) --workspace --bins
+	SLUICE_BIN=$(SLUICE) $(CARGO) test $(LOCKED) --workspace --test it
+
+.PHONY: build
+build: toolchain ## the host: debug/sluice below CARGO_TARGET_DIR
+	$(CARGO) build $(LOCKED) --package sluice
+
+.PHONY: plugins
+plugins: toolchain ## the bundled plugins and the hostile guests as target/plugins/*.wasm
+	@scripts/plugins.sh
+
+.PHONY: bench
+bench: plugins readers ## the figures that the project promises, with their reach; writes target/bench/summary.json
+	$(CARGO) build $(LOCKED) --workspace --bins
+	SLUICE_BIN=$(SLUICE) $(CARGO_TARGET_DIR)/debug/bench
+
+.PHONY: fmt
+fmt: ## format the Rust code
+	$(CARGO) fmt --all
+
+.PHONY: clean
+clean: ## remove what the checkout holds of builds and demos (the shared cache stays)
+	rm -rf target
+	@echo "the builds shared by all clones stay in $(CARGO_TARGET_DIR)"
+
+.PHONY: toolchain
+toolchain:
+	@scripts/toolchain.sh check
+
+.PHONY: servers
+servers:
+	@[[ -n "$${SLUICE_TEST_MYSQL:-}" ]] || scripts/servers.sh fetch mysql-9.7
+	@[[ -n "$${SLUICE_TEST_MARIADB:-}" ]] || scripts/servers.sh fetch mariadb-11.8
+
+.PHONY: readers
+readers:
+	@scripts/readers.sh
