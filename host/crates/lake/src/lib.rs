@@ -1,1 +1,8 @@
-//! x
+//! Folds row images and upserts them into Delta tables, merge-on-read, one writer a table.
+//!
+//! This crate never reads a binlog, never runs a plugin, and never tells that something is durable
+//! before the commit that covers it is on disk.
+
+pub mod error;
+
+pub use error::LakeError;
