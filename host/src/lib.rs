@@ -1,1 +1,7 @@
-//! x
+//! Sluice: MySQL and MariaDB binlogs through WebAssembly plugins into Delta Lake tables.
+//!
+//! This crate is the only place that knows every stage. It holds no wire format, no guest call and no
+//! Delta action of its own: those are the crates `binlog`, `plugin` and `lake`.
+
+pub mod manifest;
+pub mod progress;

@@ -1,0 +1,241 @@
+//! The manifest: what a pipeline is, read from TOML into plain settings.
+//!
+//! Reading finds every mistake at once, each with its line and column. Nothing here opens a log, a
+//! plugin or a table, and no text made here ever holds a value that came from the environment or from
+//! a `file:` reference.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use change::{GtidSet, PathTemplate, TablePatterns};
+
+pub mod secret;
+
+pub use secret::Secret;
+
+/// A pipeline, resolved: every path is absolute or relative to the working directory, every reference
+/// to the environment or to a file is replaced.
+#[derive(Clone, Debug)]
+pub struct Manifest {
+    /// `[pipeline]`.
+    pub pipeline: PipelineSettings,
+    /// `[source]`.
+    pub source: SourceSettings,
+    /// `[[plugin]]`, in the order in which they are asked.
+    pub plugins: Vec<PluginSettings>,
+    /// `[[table]]`, in the manifest's order; the first one that matches a table decides.
+    pub tables: Vec<TableRule>,
+    /// `[sink]`.
+    pub sink: SinkSettings,
+    path: PathBuf,
+}
+
+/// `[pipeline]`: what holds for the pipeline as a whole.
+#[derive(Clone, Debug)]
+pub struct PipelineSettings {
+    /// Names the pipeline in the tables that it writes (the Delta application id) and in logs.
+    pub name: String,
+    /// The folder of the checkpoint.
+    pub checkpoint: PathBuf,
+    /// The longest time between two epochs while there is something to commit.
+    pub trigger: Duration,
+    /// What batches, folded changes and transactions may hold in memory together.
+    pub memory_bytes: usize,
+    /// More targets than this stop the pipeline.
+    pub targets_max: usize,
+}
+
+/// `[source]`: where the log comes from, and which tables of it are meant.
+#[derive(Clone, Debug)]
+pub struct SourceSettings {
+    /// Recorded files or a server.
+    pub from: SourceFrom,
+    /// The tables that are captured; empty: all but the server's own.
+    pub tables: TablePatterns,
+    /// The patterns of `tables`, as written.
+    pub tables_written: Vec<String>,
+    /// What becomes of a date that no calendar has.
+    pub zero_dates: ZeroDates,
+    /// Where a pipeline without a checkpoint begins.
+    pub start: StartAt,
+}
+
+/// Where the log comes from.
+#[derive(Clone, Debug)]
+pub enum SourceFrom {
+    /// Recorded files: patterns with `*`, `?` and `[…]`; [`SourceSettings::files`] finds them.
+    Files(Vec<PathBuf>),
+    /// A server.
+    Server(ServerSettings),
+}
+
+/// How to reach a server.
+#[derive(Clone, Debug)]
+pub struct ServerSettings {
+    /// Name or address.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// The account to log in with.
+    pub user: String,
+    /// Its password.
+    pub password: Option<Secret>,
+    /// Whether the connection is encrypted, and how much of the server's certificate is checked.
+    pub tls: TlsMode,
+    /// Certificates of the authorities to trust, PEM; none: the public ones.
+    pub tls_ca: Option<PathBuf>,
+    /// The client's certificate, PEM.
+    pub tls_cert: Option<PathBuf>,
+    /// The key of the client's certificate, PEM.
+    pub tls_key: Option<PathBuf>,
+    /// The id under which this replica registers; no two replicas of a server may share one.
+    pub server_id: u32,
+    /// How long to wait for a connection.
+    pub connect_timeout: Duration,
+}
+
+/// Whether a connection is encrypted, in the words of MySQL's clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsMode {
+    /// Never.
+    Disabled,
+    /// Where the server offers it.
+    Preferred,
+    /// Always; the certificate is not checked.
+    Required,
+    /// Always; the certificate has to come from a trusted authority.
+    VerifyCa,
+    /// Always; the certificate has to name the host as well.
+    VerifyIdentity,
+}
+
+/// Where a pipeline without a checkpoint begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StartAt {
+    /// At the oldest log that there is.
+    Earliest,
+    /// At the end of the newest log.
+    Latest,
+    /// At the start of an event of a file.
+    File {
+        /// The log file's name.
+        file: String,
+        /// Bytes from the start of the file.
+        offset: u64,
+    },
+    /// Behind all transactions of a set.
+    Gtid(GtidSet),
+}
+
+/// What becomes of a date that no calendar has (`0000-00-00`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ZeroDates {
+    /// The pipeline stops and names the column.
+    Error,
+    /// NULL.
+    Null,
+}
+
+/// One `[[plugin]]`.
+#[derive(Clone)]
+pub struct PluginSettings {
+    /// Its name in messages and logs.
+    pub name: String,
+    /// The component or core module.
+    pub component: PathBuf,
+    /// The SHA-256 that the component has to have: 64 lower-case hexadecimal digits.
+    pub sha256: Option<String>,
+    /// The tables that pass through it; empty: all that are captured.
+    pub tables: TablePatterns,
+    /// The patterns of `tables`, as written.
+    pub tables_written: Vec<String>,
+    /// How long an instance lives.
+    pub isolation: Isolation,
+    /// What becomes of a row that it rejects.
+    pub on_row_error: OnRowError,
+    /// Memory of an instance; none: the default of the plugin crate.
+    pub memory_bytes: Option<usize>,
+    /// Wall-clock time of a call; none: the default of the plugin crate.
+    pub deadline: Option<Duration>,
+    /// Fuel of a call; none: the default of the plugin crate.
+    pub fuel: Option<u64>,
+    /// `[plugin.config]`: a JSON object, empty where there is none. Values may be secret.
+    pub config: serde_json::Value,
+    /// `[plugin.files]`: files that are handed over, by name.
+    pub files: BTreeMap<String, PathBuf>,
+}
+
+/// How long an instance of a plugin lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Isolation {
+    /// As long as the pipeline.
+    Instance,
+    /// For one batch.
+    Batch,
+}
+
+/// What becomes of a row that a plugin rejects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnRowError {
+    /// The pipeline stops; nothing of the epoch is applied.
+    Stop,
+}
+
+/// One `[[table]]`: what holds for some tables only.
+#[derive(Clone, Debug)]
+pub struct TableRule {
+    /// The tables that are meant, by their names at the source.
+    pub tables: TablePatterns,
+    /// The patterns of `tables`, as written.
+    pub tables_written: Vec<String>,
+    /// The columns of the target that identify a row; none: what the chain or the source says.
+    pub id_columns: Option<Vec<String>>,
+    /// Whether id columns without a proof are taken to be unique.
+    pub trust_ids: bool,
+}
+
+/// `[sink]`: where the tables lie and how they are kept.
+#[derive(Clone, Debug)]
+pub struct SinkSettings {
+    /// The path of a target; a relative one lies below the manifest's folder.
+    pub path: PathTemplate,
+    /// The same, as written.
+    pub path_written: PathTemplate,
+    /// Whether a target gets the columns that its source gains.
+    pub merge_schema: bool,
+    /// A target is compacted after so many commits; none: the default of the lake crate.
+    pub compact_commits: Option<u32>,
+    /// A file is compacted once this share of its rows is deleted; none: the default of the lake crate.
+    pub compact_deleted_share: Option<f64>,
+    /// Size of a compacted file; none: the default of the lake crate.
+    pub target_file_bytes: Option<u64>,
+    /// Commits between two Delta log checkpoints; none: the default of the lake crate.
+    pub log_checkpoint_commits: Option<u32>,
+}
+
+impl fmt::Debug for PluginSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PluginSettings")
+            .field("name", &self.name)
+            .field("component", &self.component)
+            .field("tables", &self.tables_written)
+            .field("config", &"***")
+            .finish_non_exhaustive()
+    }
+}
+
+impl Manifest {
+    /// The file that it was read from.
+    #[must_use]
+    pub fn path(&self) -> &std::path::Path {
+        &self.path
+    }
+
+    /// The rule of a table: the first `[[table]]` that matches.
+    #[must_use]
+    pub fn rule(&self, table: &change::TableName) -> Option<&TableRule> {
+        self.tables.iter().find(|rule| rule.tables.matches(table))
+    }
+}
