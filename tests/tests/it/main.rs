@@ -1,0 +1,1 @@
+//! The tests that need real servers, the real binary and real readers: one binary.
