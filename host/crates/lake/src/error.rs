@@ -2,14 +2,21 @@
 //!
 //! No text here ever names a row value.
 
+mod fold;
+
 use std::path::PathBuf;
 
 use change::{Diagnose, Fault, Retry};
+
+pub use fold::{FoldError, Place};
 
 /// An error of the lake.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LakeError {
+    /// Images that cannot be stored or folded.
+    #[error(transparent)]
+    Fold(#[from] Box<FoldError>),
     /// A target's path is neither an absolute path nor a URL.
     #[error("target `{target}` is not a path or URL: {reason}")]
     Location {
@@ -30,7 +37,7 @@ pub enum LakeError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A file or folder could not be made durable.
-    #[error("{}: cannot sync to disk", path.display())]
+    #[error("{}: cannot create or sync it on disk", path.display())]
     Sync {
         /// The file or folder.
         path: PathBuf,
@@ -186,10 +193,17 @@ impl LakeError {
     }
 }
 
+impl From<FoldError> for LakeError {
+    fn from(error: FoldError) -> Self {
+        Self::Fold(Box::new(error))
+    }
+}
+
 impl Diagnose for LakeError {
     fn hint(&self) -> Option<String> {
         use std::io::ErrorKind as Kind;
         match self {
+            Self::Fold(error) => error.hint(),
             Self::Incompatible { hint, .. }
             | Self::Schema { hint, .. }
             | Self::Foreign { hint, .. } => Some(hint.clone()),
@@ -232,6 +246,7 @@ impl Diagnose for LakeError {
 
     fn fault(&self) -> Fault {
         match self {
+            Self::Fold(error) => error.fault(),
             Self::Location { .. } => Fault::Usage,
             Self::Storage { .. }
             | Self::Sync { .. }

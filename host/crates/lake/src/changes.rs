@@ -1,0 +1,59 @@
+//! The net changes of one epoch: what the fold hands to a table, and all that a table needs to know.
+//!
+//! Nothing here is computed; `fold` makes these and `table` or `memory` applies them.
+
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_buffer::BooleanBuffer;
+use change::TargetPath;
+
+use crate::sources::SourceKeys;
+use crate::stored::StoredSchema;
+
+/// How many changes of the source reached a target; for logs and summaries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ChangeCounts {
+    /// Rows that the source inserted.
+    pub inserted: u64,
+    /// Rows that an update wrote: in place, or because it brought them into the target.
+    pub updated: u64,
+    /// Rows that the source deleted, or that an update took out of the target or to another key.
+    pub deleted: u64,
+}
+
+/// One target's net changes of one epoch. Every key is in `rows` or in `gone`, never in both, and
+/// at most once.
+#[derive(Clone, Debug)]
+pub struct TargetChanges {
+    /// Where they go.
+    pub target: TargetPath,
+    /// What the columns are. All of `rows` has the order of this schema.
+    pub schema: Arc<StoredSchema>,
+    /// The rows that exist after the epoch, in the stored Arrow types (`schema.arrow()`): strictly
+    /// ascending by the id columns in Arrow row order, no NULL in an id column.
+    pub rows: RecordBatch,
+    /// One bit for each of `rows`: the key's first change in the epoch was an INSERT of the source
+    /// and its key is proven ([`change::KeyProof::Source`]), so that no older row can exist unless
+    /// the target itself cannot be trusted.
+    pub rows_inserted: BooleanBuffer,
+    /// Keys that do not exist after the epoch: the id columns only, in the order of
+    /// `schema.id_columns()`, strictly ascending. A key need not have existed before.
+    pub gone: RecordBatch,
+    /// One bit for each of `gone`, as `rows_inserted`.
+    pub gone_inserted: BooleanBuffer,
+    /// Changes folded.
+    pub counts: ChangeCounts,
+    /// How the source tables of this target are told apart, as of the end of this epoch. To be
+    /// carried by the same commit and handed back to the next run in `FoldOptions::sources`; it
+    /// changes rarely, so that comparing with the last one carried saves most writes.
+    pub sources: Arc<SourceKeys>,
+}
+
+impl TargetChanges {
+    /// Whether nothing is left to write.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows.num_rows() == 0 && self.gone.num_rows() == 0
+    }
+}

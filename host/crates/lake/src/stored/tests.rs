@@ -1,0 +1,1 @@
+//! Tests of the stored types and their conversion.
