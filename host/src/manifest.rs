@@ -6,14 +6,36 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use change::{GtidSet, PathTemplate, TablePatterns};
+use change::{GtidSet, PathTemplate, TableName, TablePatterns};
 
+mod digest;
+mod files;
+mod keys;
+mod locate;
+pub mod problem;
+mod quantity;
+mod read;
+mod reference;
 pub mod secret;
+mod section;
+mod tree;
 
+#[cfg(test)]
+mod tests;
+
+pub use files::FilesError;
+pub use problem::{ManifestError, Place, Problem};
 pub use secret::Secret;
+
+use locate::Locations;
+use problem::Problems;
+use read::Purpose;
+use reference::{Environment, References};
+use tree::{Table, Value};
 
 /// A pipeline, resolved: every path is absolute or relative to the working directory, every reference
 /// to the environment or to a file is replaced.
@@ -30,6 +52,7 @@ pub struct Manifest {
     /// `[sink]`.
     pub sink: SinkSettings,
     path: PathBuf,
+    locations: Locations,
 }
 
 /// `[pipeline]`: what holds for the pipeline as a whole.
@@ -181,6 +204,8 @@ pub enum Isolation {
 pub enum OnRowError {
     /// The pipeline stops; nothing of the epoch is applied.
     Stop,
+    /// The change is set aside with the reason, and the pipeline goes on.
+    DeadLetter,
 }
 
 /// One `[[table]]`: what holds for some tables only.
@@ -227,15 +252,112 @@ impl fmt::Debug for PluginSettings {
 }
 
 impl Manifest {
+    /// Reads a manifest for a run, with the process's environment.
+    ///
+    /// # Errors
+    /// Names every mistake with its line and column.
+    pub fn load(path: &Path) -> Result<Self, ManifestError> {
+        Self::load_with(path, Purpose::Run, &|name| std::env::var(name).ok())
+    }
+
+    /// Reads a manifest for an offline test: source and checkpoint are not looked at, and references
+    /// see these variables alone.
+    ///
+    /// # Errors
+    /// Names every mistake with its line and column.
+    pub fn load_for_test(
+        path: &Path,
+        variables: &BTreeMap<String, String>,
+    ) -> Result<Self, ManifestError> {
+        Self::load_with(path, Purpose::Test, &|name| variables.get(name).cloned())
+    }
+
+    fn load_with(
+        path: &Path,
+        purpose: Purpose,
+        environment: Environment<'_>,
+    ) -> Result<Self, ManifestError> {
+        let unreadable = |source| ManifestError::Unreadable { path: path.to_owned(), source };
+        let text = fs::read_to_string(path).map_err(unreadable)?;
+        let folder = std::path::absolute(path).map_err(unreadable)?;
+        let folder = folder.parent().unwrap_or(Path::new("/"));
+        Self::parse(&text, path, folder, purpose, environment)
+    }
+
+    fn parse(
+        text: &str,
+        path: &Path,
+        folder: &Path,
+        purpose: Purpose,
+        environment: Environment<'_>,
+    ) -> Result<Self, ManifestError> {
+        let problems = Problems::default();
+        let manifest = tree::parse(text, &problems).and_then(|mut root| {
+            if purpose == Purpose::Test {
+                leave_out_source(&mut root);
+            }
+            References { environment, folder, problems: &problems }.replace(&mut root);
+            let read = read::sections(&root, folder, purpose, &problems);
+            Some(Self {
+                pipeline: read.pipeline?,
+                source: read.source?,
+                plugins: read.plugins,
+                tables: read.tables,
+                sink: read.sink?,
+                path: path.to_owned(),
+                locations: read.locations,
+            })
+        });
+        match manifest {
+            Some(manifest) if problems.is_empty() => Ok(manifest),
+            _ => {
+                let problems = problems.into_sorted();
+                Err(ManifestError::Wrong { path: path.to_owned(), problems })
+            }
+        }
+    }
+
     /// The file that it was read from.
     #[must_use]
-    pub fn path(&self) -> &std::path::Path {
+    pub fn path(&self) -> &Path {
         &self.path
     }
 
     /// The rule of a table: the first `[[table]]` that matches.
     #[must_use]
-    pub fn rule(&self, table: &change::TableName) -> Option<&TableRule> {
+    pub fn rule(&self, table: &TableName) -> Option<&TableRule> {
         self.tables.iter().find(|rule| rule.tables.matches(table))
     }
+
+    /// Where a value of a plugin's configuration stands, by JSON pointer (RFC 6901; `""` is the whole
+    /// of it); where there is no such value, what is around it.
+    #[must_use]
+    pub fn locate(&self, plugin: &str, pointer: &str) -> Option<Place> {
+        self.locations.config(plugin, pointer)
+    }
+
+    /// Where a plugin's `component` stands.
+    #[must_use]
+    pub fn locate_component(&self, plugin: &str) -> Option<Place> {
+        self.locations.component(plugin)
+    }
+
+    /// A mistake that was found after reading, such as one that a plugin found in its configuration.
+    #[must_use]
+    pub fn refuse(&self, place: Place, message: impl Into<String>) -> ManifestError {
+        let problems = vec![Problem { place, message: message.into() }];
+        ManifestError::Wrong { path: self.path.clone(), problems }
+    }
+}
+
+/// Takes out of `[source]` and `[pipeline]` what an offline test brings itself, references included.
+fn leave_out_source(root: &mut Table) {
+    let mut leave_out = |section: &str, replaced: fn(&str) -> bool| {
+        let entry = root.entries.iter_mut().find(|entry| entry.key == section);
+        if let Some(Value::Table(table)) = entry.map(|entry| &mut entry.node.value) {
+            table.entries.retain(|entry| !replaced(&entry.key));
+        }
+    };
+    leave_out("source", |key| !read::SOURCE_KEYS_IN_TEST.contains(&key));
+    leave_out("pipeline", |key| key == "checkpoint");
 }

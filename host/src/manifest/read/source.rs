@@ -1,0 +1,221 @@
+//! `[source]`: recorded files or a server, never both.
+
+use std::path::Path;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use super::{Purpose, below};
+use crate::manifest::keys;
+use crate::manifest::secret::Secret;
+use crate::manifest::section::{Patterns, Section};
+use crate::manifest::tree::Value;
+use crate::manifest::{ServerSettings, SourceFrom, SourceSettings, StartAt, TlsMode, ZeroDates};
+
+const PORT_DEFAULT: u64 = 3306;
+
+/// Debezium's and Flink's default.
+const CONNECT_TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
+
+/// The first four bytes of a log file are its magic number.
+const OFFSET_MIN: u64 = 4;
+
+/// Keys that make no sense beside `files`.
+const SERVER_KEYS: [&str; 10] = [
+    "host",
+    "port",
+    "user",
+    "password",
+    "tls",
+    "tls-ca",
+    "tls-cert",
+    "tls-key",
+    "server-id",
+    "connect-timeout",
+];
+
+pub(super) fn read(
+    section: &Section<'_>,
+    pipeline: &str,
+    folder: &Path,
+    purpose: Purpose,
+) -> Option<SourceSettings> {
+    let Patterns { written, matcher } = section.patterns("tables").unwrap_or_default();
+    let zero_dates = [("error", ZeroDates::Error), ("null", ZeroDates::Null)];
+    let zero_dates = section.choice("zero-dates", &zero_dates).unwrap_or(ZeroDates::Error);
+    let (from, start) = match purpose {
+        Purpose::Test => (Some(SourceFrom::Files(Vec::new())), Some(StartAt::Earliest)),
+        Purpose::Run => {
+            keys::refuse_unknown("source", section.table, section.problems);
+            refuse_snapshot(section);
+            (from(section, pipeline, folder), start(section))
+        }
+    };
+    Some(SourceSettings {
+        from: from?,
+        tables: matcher,
+        tables_written: written,
+        zero_dates,
+        start: start?,
+    })
+}
+
+fn from(section: &Section<'_>, pipeline: &str, folder: &Path) -> Option<SourceFrom> {
+    match (section.entry("files"), section.entry("host")) {
+        (Some(_), _) => {
+            for key in SERVER_KEYS {
+                if let Some(entry) = section.entry(key) {
+                    let message = format!(
+                        "`{key}` and `files` exclude each other: a log is read from recorded files or from a server"
+                    );
+                    section.problems.add(entry.place, message);
+                }
+            }
+            files(section, folder)
+        }
+        (None, Some(_)) => server(section, pipeline, folder).map(SourceFrom::Server),
+        (None, None) => {
+            section.missing(
+                "host",
+                "name the server, or write files = [\"logs/*.binlog\"] for recorded logs",
+            );
+            server(section, pipeline, folder).map(SourceFrom::Server)
+        }
+    }
+}
+
+fn files(section: &Section<'_>, folder: &Path) -> Option<SourceFrom> {
+    let texts = section.texts("files")?;
+    if texts.is_empty() {
+        section.refuse("files", "`files` names no file: write files = [\"logs/*.binlog\"]");
+        return None;
+    }
+    let mut patterns = Vec::new();
+    for (text, place) in texts {
+        let path = below(folder, &text.text);
+        match path.to_str().map(glob::Pattern::new) {
+            Some(Ok(_)) => patterns.push(path),
+            _ => section
+                .problems
+                .add(place, "this is not a file pattern: write a path, with `*`, `?` or `[…]`"),
+        }
+    }
+    Some(SourceFrom::Files(patterns))
+}
+
+fn server(section: &Section<'_>, pipeline: &str, folder: &Path) -> Option<ServerSettings> {
+    let host = section.text("host").map(|host| host.text.clone());
+    let port = section.number("port", 1, u16::MAX.into()).unwrap_or(PORT_DEFAULT);
+    let user = section.required_text("user", "name the account that may read the log");
+    let password = section.text("password").map(|text| Secret::new(text.text.as_str()));
+    let file = |key: &str| section.text(key).map(|path| below(folder, &path.text));
+    let (tls_ca, tls_cert, tls_key) = (file("tls-ca"), file("tls-cert"), file("tls-key"));
+    for (key, other) in [("tls-cert", "tls-key"), ("tls-key", "tls-cert")] {
+        if section.entry(key).is_some() && section.entry(other).is_none() {
+            section.refuse(key, format!("`{key}` needs `{other}` beside it"));
+        }
+    }
+    let tls = section.choice("tls", &TLS_MODES).unwrap_or(TlsMode::Preferred);
+    let server_id = section.number_u32("server-id", 1);
+    let connect_timeout = section.duration("connect-timeout");
+    Some(ServerSettings {
+        server_id: server_id.unwrap_or_else(|| server_id_of(pipeline)),
+        host: host?,
+        port: u16::try_from(port).ok()?,
+        user: user?.text.clone(),
+        password,
+        tls,
+        tls_ca,
+        tls_cert,
+        tls_key,
+        connect_timeout: connect_timeout.unwrap_or(CONNECT_TIMEOUT_DEFAULT),
+    })
+}
+
+const TLS_MODES: [(&str, TlsMode); 5] = [
+    ("disabled", TlsMode::Disabled),
+    ("preferred", TlsMode::Preferred),
+    ("required", TlsMode::Required),
+    ("verify-ca", TlsMode::VerifyCa),
+    ("verify-identity", TlsMode::VerifyIdentity),
+];
+
+/// An id in the upper half, where no one numbers servers by hand: the same at every start of a
+/// pipeline, another one for every other.
+fn server_id_of(pipeline: &str) -> u32 {
+    let digest: [u8; 32] = Sha256::digest(pipeline.as_bytes()).into();
+    let [a, b, c, d, ..] = digest;
+    u32::from_be_bytes([a, b, c, d]) | (1 << 31)
+}
+
+fn start(section: &Section<'_>) -> Option<StartAt> {
+    let Some(entry) = section.entry("start") else { return Some(StartAt::Earliest) };
+    match &entry.node.value {
+        Value::Text(text) if text.text == "timestamp" => {
+            section.refuse("start", NO_TIMESTAMP);
+            None
+        }
+        Value::Table(_) => start_at(&section.section("start")?),
+        _ => section
+            .choice("start", &[("earliest", StartWord::Earliest), ("latest", StartWord::Latest)])
+            .map(|word| match word {
+                StartWord::Earliest => StartAt::Earliest,
+                StartWord::Latest => StartAt::Latest,
+            }),
+    }
+}
+
+#[derive(Clone, Copy)]
+enum StartWord {
+    Earliest,
+    Latest,
+}
+
+const NO_TIMESTAMP: &str = "`start` by time is not built yet: write { file = \"…\", offset = 4 }, { gtid = \"…\" }, \"earliest\" or \"latest\"";
+
+fn start_at(section: &Section<'_>) -> Option<StartAt> {
+    for entry in &section.table.entries {
+        if entry.key == "timestamp" {
+            section.problems.add(entry.place, NO_TIMESTAMP);
+        } else if !["file", "offset", "gtid"].contains(&entry.key.as_str()) {
+            let message = format!(
+                "unknown key `{}` in `start`: it has `file` and `offset`, or `gtid`",
+                entry.key
+            );
+            section.problems.add(entry.place, message);
+        }
+    }
+    if section.entry("timestamp").is_some() {
+        return None;
+    }
+    if section.entry("gtid").is_some() {
+        if section.entry("file").is_some() || section.entry("offset").is_some() {
+            section.refuse("gtid", "`gtid` and `file` exclude each other: write one of them");
+        }
+        let set = section.text("gtid")?.text.parse();
+        if set.is_err() {
+            section.refuse("gtid", "`gtid` is not a set of GTIDs: write it as the server shows it, such as \"3e11fa47-71ca-11e1-9e33-c80aa9429562:1-23\" or \"0-1-42\"");
+        }
+        return set.ok().map(StartAt::Gtid);
+    }
+    let file = section.required_text("file", "name the log file, such as \"mysql-bin.000004\"");
+    let offset = match section.entry("offset") {
+        None => Some(OFFSET_MIN),
+        Some(_) => section.number("offset", OFFSET_MIN, u64::MAX),
+    };
+    Some(StartAt::File { file: file?.text.clone(), offset: offset? })
+}
+
+fn refuse_snapshot(section: &Section<'_>) {
+    #[derive(Clone, Copy, PartialEq)]
+    enum Snapshot {
+        Never,
+        NotBuilt,
+    }
+    let choices =
+        [("never", Snapshot::Never), ("initial", Snapshot::NotBuilt), ("only", Snapshot::NotBuilt)];
+    if section.choice("snapshot", &choices) == Some(Snapshot::NotBuilt) {
+        let message = "the initial load is not built yet: write snapshot = \"never\" (the default for now) and start from the log";
+        section.refuse("snapshot", message);
+    }
+}
