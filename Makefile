@@ -33,8 +33,10 @@ test: quick plugins servers readers ## all of it: quick, then real servers, real
 	SLUICE_BIN=$(SLUICE) $(CARGO) test $(LOCKED) --workspace --test it
 
 .PHONY: build
-build: toolchain ## the host: debug/sluice below CARGO_TARGET_DIR
+build: toolchain plugins ## the host as target/bin/sluice, the plugins as target/plugins/*.wasm
 	$(CARGO) build $(LOCKED) --package sluice
+	@mkdir -p target/bin
+	@ln -f $(SLUICE) target/bin/sluice 2>/dev/null || cp $(SLUICE) target/bin/sluice
 
 .PHONY: plugins
 plugins: toolchain ## the bundled plugins and the hostile guests as target/plugins/*.wasm

@@ -7,16 +7,13 @@ cd "$(dirname "$0")/.."
 export CARGO_TARGET_DIR
 
 SECONDS=0
-sluice=$CARGO_TARGET_DIR/debug/sluice
-scripts/toolchain.sh check
+sluice=$PWD/target/bin/sluice
 if [[ -x $sluice ]]; then
   echo "== building what changed"
 else
   echo "== building the host and its dependencies into $CARGO_TARGET_DIR (once, about 10 minutes on two cores)"
 fi
-cargo build --locked --package sluice
-echo "== building the plugins for WebAssembly"
-scripts/plugins.sh
+make --no-print-directory build
 built=$SECONDS
 
 rm -rf target/demo

@@ -5,7 +5,8 @@
 #
 #   servers.sh fetch KIND                      unpack once (25 s, 300 to 410 MB)
 #   servers.sh start KIND DIR PORT [OPTION..]  initialise DIR where it is new, start on 127.0.0.1:PORT, wait for an answer
-#   servers.sh serve KIND DIR PORT [OPTION..]  start, print `ready`, and stop the server when standard input closes
+#   servers.sh serve KIND DIR PORT [OPTION..]  start, print `ready`, and stop the server when standard input closes;
+#                                              with SLUICE_SERVER_REMOVE=1 DIR goes as well
 #   servers.sh sql   KIND DIR [ARG..]          the command-line client as root over the socket
 #   servers.sh tool  KIND NAME [ARG..]         another program of the unpacked root, such as mysqlbinlog
 #   servers.sh stop  DIR                       end the server of DIR and wait for it
@@ -26,7 +27,7 @@ die() {
 }
 
 usage() {
-  sed -n '6,11s/^# *//p' "${BASH_SOURCE[0]}" >&2
+  sed -n '6,12s/^# *//p' "${BASH_SOURCE[0]}" >&2
   exit 2
 }
 
@@ -206,6 +207,7 @@ serve() {
   echo ready
   cat >/dev/null
   stop "$dir"
+  [[ -z ${SLUICE_SERVER_REMOVE:-} ]] || rm -rf "$dir"
 }
 
 stop() {

@@ -55,7 +55,9 @@ impl Tree {
     /// The files with one of these extensions.
     pub fn with_extension<'a>(&'a self, extensions: &'a [&str]) -> impl Iterator<Item = &'a File> {
         let extension = |f: &File| f.path.rsplit_once('.').map(|(_, e)| e.to_owned());
-        self.files.iter().filter(move |f| extension(f).is_some_and(|e| extensions.contains(&e.as_str())))
+        self.files
+            .iter()
+            .filter(move |f| extension(f).is_some_and(|e| extensions.contains(&e.as_str())))
     }
 
     /// The files of this name, wherever they lie.
@@ -72,7 +74,9 @@ fn collect(folder: &Path, prefix: &str, files: &mut Vec<File>) -> io::Result<()>
         let kind = entry.file_type()?;
         if kind.is_dir() && !NOT_OURS.contains(&name.as_str()) {
             collect(&entry.path(), &format!("{path}/"), files)?;
-        } else if kind.is_file() && let Ok(text) = String::from_utf8(fs::read(entry.path())?) {
+        } else if kind.is_file()
+            && let Ok(text) = String::from_utf8(fs::read(entry.path())?)
+        {
             files.push(File { path, text });
         }
     }

@@ -1,5 +1,16 @@
-//! What the tests stand on: real servers, the real binary, real readers, and the rules of the checkout's text. Nothing
-//! here knows how the host works inside.
+//! What the tests stand on: real servers, the real binary, real readers, the comparison with what a server says, and
+//! the rules of the checkout's text. Nothing here knows how the host works inside.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "what stands below a test fails it with a message"
+)]
 
 pub mod checkout;
+pub mod host;
+pub mod oracle;
+pub mod readers;
+pub mod servers;
+pub mod sql;
 pub mod tidy;

@@ -19,7 +19,7 @@ const FORBIDDEN: [(&str, &str, &str); 12] = [
     ("/ro", "ot/", "a path of one machine"),
     ("/wo", "rk/", "a path of one machine"),
     ("/tmp/br", "ief", "a path of one machine"),
-    ("hel", "per", "name what it does"),
+    ("hel", "per", "call it by what it does"),
 ];
 
 const FORBIDDEN_NAMES: [&str; 6] =
@@ -51,7 +51,9 @@ pub fn source(path: &str, text: &str) -> Vec<String> {
 #[must_use]
 pub fn test_waits(path: &str, text: &str) -> Vec<String> {
     let sleeps = (1..).zip(text.lines()).filter(|(_, line)| line.contains(concat!("sleep", "(")));
-    sleeps.map(|(n, _)| format!("{path}:{n}: wait for a marker or a line, not for a time")).collect()
+    sleeps
+        .map(|(n, _)| format!("{path}:{n}: wait for a marker or a line, not for a time"))
+        .collect()
 }
 
 fn opens_with_docs(path: &str, text: &str) -> bool {
@@ -101,13 +103,25 @@ pub fn dependencies(manifest: &toml::Table) -> Vec<(String, String, &toml::Value
 pub fn forbidden_dependencies(package: &str) -> &'static [&'static str] {
     match package {
         "sluice-change" => &[
-            "tokio", "wasmtime", "deltalake", "object_store", "mysql_async", "mysql_cdc", "binlog",
-            "plugin", "lake", "sluice",
+            "tokio",
+            "wasmtime",
+            "deltalake",
+            "object_store",
+            "mysql_async",
+            "mysql_cdc",
+            "binlog",
+            "plugin",
+            "lake",
+            "sluice",
         ],
         "sluice-binlog" => &["wasmtime", "deltalake", "object_store", "plugin", "lake", "sluice"],
-        "sluice-plugin" => &["deltalake", "object_store", "mysql_async", "mysql_cdc", "binlog", "lake", "sluice"],
+        "sluice-plugin" => {
+            &["deltalake", "object_store", "mysql_async", "mysql_cdc", "binlog", "lake", "sluice"]
+        }
         "sluice-lake" => &["wasmtime", "mysql_async", "mysql_cdc", "binlog", "plugin", "sluice"],
-        name if name.starts_with("sluice-plugin-") => &["change", "binlog", "plugin", "lake", "sluice"],
+        name if name.starts_with("sluice-plugin-") => {
+            &["change", "binlog", "plugin", "lake", "sluice"]
+        }
         _ => &[],
     }
 }
@@ -180,8 +194,10 @@ pub fn shell_commands(text: &str) -> Vec<(usize, String)> {
 #[must_use]
 pub fn known_command(command: &str, make_targets: &[&str], exists: &dyn Fn(&str) -> bool) -> bool {
     const SLUICE: [&str; 6] = ["run", "check", "inspect", "test", "plugin", "table"];
-    const PROGRAMS: [&str; 11] =
-        ["cargo", "cd", "cp", "rustup", "git", "export", "mysql", "mariadb", "mkdir", "ls", "python3"];
+    const PROGRAMS: [&str; 11] = [
+        "cargo", "cd", "cp", "rustup", "git", "export", "mysql", "mariadb", "mkdir", "ls",
+        "python3",
+    ];
     let mut words = command.split_whitespace().skip_while(|word| is_assignment(word));
     let (program, next) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     match program.rsplit('/').next().unwrap_or_default() {
@@ -230,10 +246,9 @@ mod tests {
 
     #[test]
     fn what_must_not_be_there_is_named_with_its_line() {
-        let text = format!("//! What this file is.\nfn f() {{\n    {}todo!()\n}}\n", "");
-        let text = text.replace("todo!()", concat!("to", "do!()"));
-        assert_eq!(source("a.rs", &text).len(), 1, "{:?}", source("a.rs", &text));
-        assert!(source("a.rs", &text).concat().starts_with("a.rs:3: "));
+        let text = concat!("//! What this file is.\nfn f() {\n    to", "do!()\n}\n");
+        assert_eq!(source("a.rs", text).len(), 1, "{:?}", source("a.rs", text));
+        assert!(source("a.rs", text).concat().starts_with("a.rs:3: "));
         assert!(!source("src/utils.rs", "//! What this file is.\n").is_empty());
         let long = "//! What this file is.\n".repeat(SOURCE_LINES_MAX + 1);
         assert_eq!(source("a.rs", &long), ["a.rs: 601 lines, 600 at most"]);
@@ -241,7 +256,8 @@ mod tests {
 
     #[test]
     fn a_version_in_a_member_is_found() {
-        let bad: toml::Table = "[dependencies]\nserde = \"1\"\nurl.workspace = true".parse().expect("toml");
+        let bad: toml::Table =
+            "[dependencies]\nserde = \"1\"\nurl.workspace = true".parse().expect("toml");
         assert_eq!(
             member_manifest("x/Cargo.toml", &bad),
             ["x/Cargo.toml: [dependencies] serde: write `serde.workspace = true`"]
@@ -265,7 +281,12 @@ mod tests {
         let commands = shell_commands(page);
         assert_eq!(commands, [(2, "make demo".to_owned()), (4, "sluice run a.toml \\".to_owned())]);
         let known = |c| known_command(c, &["demo"], &|p| p == "scripts/servers.sh");
-        for good in ["make demo", "A=b make demo", "target/debug/sluice check x", "scripts/servers.sh fetch x"] {
+        for good in [
+            "make demo",
+            "A=b make demo",
+            "target/debug/sluice check x",
+            "scripts/servers.sh fetch x",
+        ] {
             assert!(known(good), "{good}");
         }
         for bad in ["make nothing", "sluice fly", "curl x | sh", "scripts/gone.sh"] {

@@ -30,7 +30,9 @@ fn every_file_of_code_reads_as_the_style_asks() {
 #[test]
 fn no_test_waits_for_a_time() {
     let tree = tree();
-    let tests = tree.with_extension(&["rs"]).filter(|f| f.path.starts_with("tests/") && !f.path.starts_with("tests/guests"));
+    let tests = tree
+        .with_extension(&["rs"])
+        .filter(|f| f.path.starts_with("tests/") && !f.path.starts_with("tests/guests"));
     let found: Vec<_> = tests.flat_map(|f| tidy::test_waits(&f.path, &f.text)).collect();
     nothing_found(&found);
 }
@@ -82,7 +84,8 @@ fn every_command_of_every_page_exists() {
     for file in tree.with_extension(&["md"]) {
         let folder = Path::new(&file.path).parent().unwrap_or(Path::new("")).to_owned();
         let root = checkout::root();
-        let exists = |path: &str| root.join(path).exists() || root.join(&folder).join(path).exists();
+        let exists =
+            |path: &str| root.join(path).exists() || root.join(&folder).join(path).exists();
         for (line, command) in tidy::shell_commands(&file.text) {
             if !tidy::known_command(&command, &targets, &exists) {
                 found.push(format!("{}:{line}: nobody knows `{command}`", file.path));
@@ -95,13 +98,22 @@ fn every_command_of_every_page_exists() {
 #[test]
 fn the_pages_that_a_newcomer_looks_for_are_there() {
     let root = checkout::root();
-    let pages = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE", "deny.toml"];
-    let missing: Vec<_> = pages.iter().filter(|p| !root.join(p).is_file()).map(|p| format!("{p} is missing")).collect();
+    let pages =
+        ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE", "deny.toml"];
+    let missing: Vec<_> = pages
+        .iter()
+        .filter(|p| !root.join(p).is_file())
+        .map(|p| format!("{p} is missing"))
+        .collect();
     nothing_found(&missing);
     let text = fs::read_to_string(root.join("ARCHITECTURE.md")).expect("ARCHITECTURE.md");
     let lines = text.lines().count();
     assert!(lines < tidy::ARCHITECTURE_LINES_MAX, "ARCHITECTURE.md has {lines} lines");
     for plugin in fs::read_dir(root.join("plugins")).expect("plugins").flatten() {
-        assert!(plugin.path().join("README.md").is_file(), "{} has no README.md", plugin.path().display());
+        assert!(
+            plugin.path().join("README.md").is_file(),
+            "{} has no README.md",
+            plugin.path().display()
+        );
     }
 }
