@@ -113,8 +113,9 @@ pub struct ServerSettings {
     pub tls_cert: Option<PathBuf>,
     /// The key of the client's certificate, PEM.
     pub tls_key: Option<PathBuf>,
-    /// The id under which this replica registers; no two replicas of a server may share one.
-    pub server_id: u32,
+    /// The id under which this replica registers; no two replicas of a server may share one. None: a
+    /// random one, far from those that people give to servers.
+    pub server_id: Option<u32>,
     /// How long to wait for a connection.
     pub connect_timeout: Duration,
 }

@@ -2,6 +2,16 @@
 
 use change::Position;
 
+mod bar;
+mod lines;
+mod screen;
+mod wording;
+
+pub use bar::Bar;
+pub use lines::Lines;
+pub use screen::{LogWriter, Screen};
+pub(crate) use wording::{grouped, megabytes};
+
 /// Where a run stands. Counts are of this run, not of the pipeline's life.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ProgressState {
@@ -21,8 +31,8 @@ pub struct ProgressState {
     pub targets: u64,
 }
 
-/// Something that shows how far a run is. Called once a slice and after every epoch: it has to be
-/// cheap, and it decides by itself how often it speaks.
+/// Something that shows how far a run is. It is called many times a second: it has to be cheap, and it
+/// decides by itself how often it speaks.
 pub trait Progress: Send + Sync {
     /// Takes note of the state.
     fn update(&self, state: &ProgressState);

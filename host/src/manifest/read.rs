@@ -61,9 +61,8 @@ pub(crate) fn sections(
     let document = Section { name: "", table: root, place: Place { line: 1, column: 1 }, problems };
     let pipeline = required(&document, "pipeline", "name = \"…\" and checkpoint = \"…\"")
         .and_then(|section| read_pipeline(&section, folder, purpose));
-    let name = pipeline.as_ref().map_or("", |p| p.name.as_str());
     let source = required(&document, "source", "host = \"…\" or files = […]")
-        .and_then(|section| source::read(&section, name, folder, purpose));
+        .and_then(|section| source::read(&section, folder, purpose));
     let mut locations = Locations::default();
     let plugins = plugin::read_all(&document.sections("plugin"), folder, &mut locations);
     let tables = document.sections("table").iter().filter_map(table::read).collect();

@@ -101,7 +101,10 @@ fn every_key_becomes_its_setting() {
     assert_eq!((pipeline.trigger.as_millis(), pipeline.memory_bytes), (500, 64 << 20));
     assert_eq!(pipeline.targets_max, 12);
     let SourceFrom::Server(server) = &manifest.source.from else { panic!("a server") };
-    assert_eq!((server.host.as_str(), server.port, server.server_id), ("db.example", 3307, 5400));
+    assert_eq!(
+        (server.host.as_str(), server.port, server.server_id),
+        ("db.example", 3307, Some(5400))
+    );
     assert_eq!(server.password.as_ref().map(Secret::reveal), Some("hunter2-secret"));
     assert_eq!(server.tls, TlsMode::VerifyCa);
     assert_eq!(server.tls_ca.as_deref(), Some(Path::new("/etc/sluice/ca.pem")));

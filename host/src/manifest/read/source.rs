@@ -3,8 +3,6 @@
 use std::path::Path;
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
-
 use super::{Purpose, below};
 use crate::manifest::keys;
 use crate::manifest::secret::Secret;
@@ -36,7 +34,6 @@ const SERVER_KEYS: [&str; 10] = [
 
 pub(super) fn read(
     section: &Section<'_>,
-    pipeline: &str,
     folder: &Path,
     purpose: Purpose,
 ) -> Option<SourceSettings> {
@@ -48,7 +45,7 @@ pub(super) fn read(
         Purpose::Run => {
             keys::refuse_unknown("source", section.table, section.problems);
             refuse_snapshot(section);
-            (from(section, pipeline, folder), start(section))
+            (from(section, folder), start(section))
         }
     };
     Some(SourceSettings {
@@ -60,7 +57,7 @@ pub(super) fn read(
     })
 }
 
-fn from(section: &Section<'_>, pipeline: &str, folder: &Path) -> Option<SourceFrom> {
+fn from(section: &Section<'_>, folder: &Path) -> Option<SourceFrom> {
     match (section.entry("files"), section.entry("host")) {
         (Some(_), _) => {
             for key in SERVER_KEYS {
@@ -73,13 +70,13 @@ fn from(section: &Section<'_>, pipeline: &str, folder: &Path) -> Option<SourceFr
             }
             files(section, folder)
         }
-        (None, Some(_)) => server(section, pipeline, folder).map(SourceFrom::Server),
+        (None, Some(_)) => server(section, folder).map(SourceFrom::Server),
         (None, None) => {
             section.missing(
                 "host",
                 "name the server, or write files = [\"logs/*.binlog\"] for recorded logs",
             );
-            server(section, pipeline, folder).map(SourceFrom::Server)
+            server(section, folder).map(SourceFrom::Server)
         }
     }
 }
@@ -103,7 +100,7 @@ fn files(section: &Section<'_>, folder: &Path) -> Option<SourceFrom> {
     Some(SourceFrom::Files(patterns))
 }
 
-fn server(section: &Section<'_>, pipeline: &str, folder: &Path) -> Option<ServerSettings> {
+fn server(section: &Section<'_>, folder: &Path) -> Option<ServerSettings> {
     let host = section.text("host").map(|host| host.text.clone());
     let port = section.number("port", 1, u16::MAX.into()).unwrap_or(PORT_DEFAULT);
     let user = section.required_text("user", "name the account that may read the log");
@@ -119,7 +116,7 @@ fn server(section: &Section<'_>, pipeline: &str, folder: &Path) -> Option<Server
     let server_id = section.number_u32("server-id", 1);
     let connect_timeout = section.duration("connect-timeout");
     Some(ServerSettings {
-        server_id: server_id.unwrap_or_else(|| server_id_of(pipeline)),
+        server_id,
         host: host?,
         port: u16::try_from(port).ok()?,
         user: user?.text.clone(),
@@ -139,14 +136,6 @@ const TLS_MODES: [(&str, TlsMode); 5] = [
     ("verify-ca", TlsMode::VerifyCa),
     ("verify-identity", TlsMode::VerifyIdentity),
 ];
-
-/// An id in the upper half, where no one numbers servers by hand: the same at every start of a
-/// pipeline, another one for every other.
-fn server_id_of(pipeline: &str) -> u32 {
-    let digest: [u8; 32] = Sha256::digest(pipeline.as_bytes()).into();
-    let [a, b, c, d, ..] = digest;
-    u32::from_be_bytes([a, b, c, d]) | (1 << 31)
-}
 
 fn start(section: &Section<'_>) -> Option<StartAt> {
     let Some(entry) = section.entry("start") else { return Some(StartAt::Earliest) };
