@@ -5,9 +5,14 @@
 
 pub mod changes;
 pub mod error;
+pub mod fold;
+pub mod memory;
 pub mod sources;
 pub mod stored;
 
 pub use changes::{ChangeCounts, TargetChanges};
-pub use error::LakeError;
+pub use error::{FoldError, LakeError};
+pub use fold::{Deletes, Fold, FoldOptions};
+pub use memory::MemoryTables;
+pub use sources::SourceKeys;
 pub use stored::StoredSchema;

@@ -1,0 +1,119 @@
+//! A batch in the form in which targets keep it: stored columns and keys, made once for all of them.
+
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Decimal128Type;
+use arrow_array::{Array, ArrayRef};
+use arrow_buffer::NullBuffer;
+use change::{ColumnType, KeyProof, Mark, Transformed};
+
+use super::keys::Keys;
+use crate::error::{FoldError, LakeError, Place};
+use crate::stored::StoredSchema;
+
+/// One batch, converted.
+pub(super) struct Prepared {
+    stored: Arc<StoredSchema>,
+    columns: Vec<ArrayRef>,
+    keys: Arc<Keys>,
+    /// The id columns that have NULLs at all: index of the column and where they are.
+    null_ids: Vec<(usize, NullBuffer)>,
+}
+
+impl Prepared {
+    pub(super) fn of(batch: &Transformed, stored: Arc<StoredSchema>) -> Result<Self, LakeError> {
+        let columns = stored.convert(&batch.columns)?;
+        for (index, column_type) in stored.column_types().iter().enumerate() {
+            if let ColumnType::Decimal { precision, .. } = column_type {
+                check_digits(batch, index, *precision)?;
+            }
+        }
+        let ids = id_columns(&stored, &columns);
+        let null_ids = stored.id_columns().iter().copied().zip(&ids).filter_map(|(index, id)| {
+            let nulls = id.nulls().filter(|n| n.null_count() > 0)?;
+            Some((index, nulls.clone()))
+        });
+        let null_ids = null_ids.collect();
+        let keys = Keys::of(&ids)
+            .map_err(|source| LakeError::Arrow { action: "encode the keys of a batch", source })?;
+        Ok(Self { stored, columns, keys: Arc::new(keys), null_ids })
+    }
+
+    pub(super) fn stored(&self) -> &Arc<StoredSchema> {
+        &self.stored
+    }
+
+    pub(super) fn columns(&self) -> &[ArrayRef] {
+        &self.columns
+    }
+
+    pub(super) fn keys(&self) -> &Arc<Keys> {
+        &self.keys
+    }
+
+    pub(super) fn key_proof(&self) -> KeyProof {
+        self.stored.key_proof()
+    }
+
+    /// Bytes of the stored columns, those shared with the batch included, and of the keys.
+    pub(super) fn memory_bytes(&self) -> usize {
+        let columns: usize = self.columns.iter().map(|c| c.get_buffer_memory_size()).sum();
+        columns.saturating_add(self.keys.memory_bytes())
+    }
+
+    /// Whether a row says who it is.
+    pub(super) fn check_id(
+        &self,
+        batch: &Transformed,
+        mark: &Mark,
+        image: usize,
+    ) -> Result<(), FoldError> {
+        for (index, nulls) in &self.null_ids {
+            if nulls.is_null(image) {
+                return Err(FoldError::NullId {
+                    table: batch.schema.source.clone(),
+                    column: name_of(batch, *index),
+                    place: Place::of(mark),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The id columns among some stored columns, in key order.
+pub(super) fn id_columns(stored: &StoredSchema, columns: &[ArrayRef]) -> Vec<ArrayRef> {
+    stored.id_columns().iter().filter_map(|i| columns.get(*i)).cloned().collect()
+}
+
+/// Parquet cuts a decimal to the width of its type without a word, so a plugin's value with too many
+/// digits has to be found before.
+fn check_digits(batch: &Transformed, index: usize, precision: u8) -> Result<(), FoldError> {
+    let Some(column) = batch.columns.get(index) else { return Ok(()) };
+    let column = column.as_primitive::<Decimal128Type>();
+    let limit = 10_u128.saturating_pow(precision.into());
+    let fits = |v: i128| v.unsigned_abs() < limit;
+    // Most batches end here; only where something is too large does it matter whose value it is.
+    if column.values().iter().all(|v| fits(*v)) {
+        return Ok(());
+    }
+    for (image, value) in column.values().iter().enumerate() {
+        if fits(*value) || column.is_null(image) || !batch.is_kept(image) {
+            continue;
+        }
+        if let Some((mark, _)) = batch.images.origin(image) {
+            return Err(FoldError::DecimalRange {
+                table: batch.schema.source.clone(),
+                column: name_of(batch, index),
+                precision,
+                place: Place::of(mark),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn name_of(batch: &Transformed, index: usize) -> String {
+    batch.schema.columns.get(index).map_or_else(String::new, |c| c.name.clone())
+}
