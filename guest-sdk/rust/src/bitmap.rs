@@ -19,11 +19,11 @@ impl Bitmap {
         Self { rows, words: vec![word; rows.div_ceil(WORD)] }.trimmed()
     }
 
-    /// A bit from each row's index.
+    /// A bit from each row's index; rows are asked in ascending order.
     pub fn from_fn(rows: usize, mut bit: impl FnMut(usize) -> bool) -> Self {
         let word = |start: usize| {
             let end = (start + WORD).min(rows);
-            (start..end).rev().fold(0, |word, row| (word << 1) | u64::from(bit(row)))
+            (start..end).fold(0, |word, row| word | (u64::from(bit(row)) << (row - start)))
         };
         Self { rows, words: (0..rows).step_by(WORD).map(word).collect() }
     }
