@@ -27,6 +27,8 @@ pub enum PatternError {
 #[derive(Clone, Debug, Default)]
 pub struct TablePatterns {
     patterns: Vec<(String, Regex)>,
+    /// What each pattern says of the database alone; none where it cannot be told apart.
+    databases: Vec<Option<Regex>>,
 }
 
 impl TablePatterns {
@@ -41,8 +43,16 @@ impl TablePatterns {
             })?;
             Ok((text.to_owned(), regex))
         };
+        let databases = patterns.iter().map(|p| database_of(p.as_ref())).collect();
         let patterns = patterns.iter().map(|p| compile(p.as_ref())).collect::<Result<_, _>>()?;
-        Ok(Self { patterns })
+        Ok(Self { patterns, databases })
+    }
+
+    /// Whether some table of a database may be meant. Where an expression does not tell its database
+    /// apart from its table, the answer is yes.
+    #[must_use]
+    pub fn may_match_database(&self, database: &str) -> bool {
+        self.databases.iter().any(|d| d.as_ref().is_none_or(|regex| regex.is_match(database)))
     }
 
     /// Whether a table is meant.
@@ -56,6 +66,11 @@ impl TablePatterns {
     pub fn matching(&self, name: &TableName) -> Option<&str> {
         let text = name.to_string();
         self.patterns.iter().find(|(_, regex)| regex.is_match(&text)).map(|(p, _)| p.as_str())
+    }
+
+    /// The patterns as written.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        self.patterns.iter().map(|(text, _)| text.as_str())
     }
 
     /// Whether there is no pattern at all.
@@ -78,9 +93,39 @@ fn expression_of(text: &str) -> Result<String, PatternError> {
     Ok(format!("(?s)^{}\\.{}$", glob(database), glob(table)))
 }
 
+/// The part of a pattern before the point, where there is exactly one and it is an expression itself.
+fn database_of(text: &str) -> Option<Regex> {
+    let source = if let Some(inner) = text.strip_prefix('/').and_then(|t| t.strip_suffix('/')) {
+        let (database, table) = inner.split_once("\\.")?;
+        // Both halves have to stand alone: `a|b\.c` does not split at its point.
+        let alone = |part: &str| !part.contains('|') && Regex::new(part).is_ok();
+        if !alone(database) || !alone(table) {
+            return None;
+        }
+        format!("^(?:{database})$")
+    } else {
+        let (database, _) = text.split_once('.')?;
+        let glob = database.split('*').map(regex::escape).collect::<Vec<_>>().join(".*");
+        format!("(?s)^{glob}$")
+    };
+    Regex::new(&source).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_database_is_told_apart_where_the_pattern_allows_it() {
+        let may = |pattern: &str, database: &str| {
+            TablePatterns::parse(&[pattern]).expect("valid").may_match_database(database)
+        };
+        assert!(may("shop*.orders", "shop_1") && !may("shop*.orders", "other"));
+        assert!(may("/shop_[0-9]+\\.orders/", "shop_12"));
+        assert!(!may("/shop_[0-9]+\\.orders/", "shop_x"));
+        // Not told apart: yes.
+        assert!(may("/(shop|web)\\.orders/", "other") && may("/.*orders/", "other"));
+    }
 
     fn matches(pattern: &str, database: &str, table: &str) -> bool {
         let patterns = TablePatterns::parse(&[pattern]).expect("valid");

@@ -1,0 +1,186 @@
+//! From the bytes of a plugin file to a compiled component that fits the interface. Whatever is
+//! wrong is said here, before anything of the plugin runs.
+
+use std::sync::Arc;
+
+use wasmtime::component::Component;
+use wit_component::{ComponentEncoder, DecodedWasm};
+
+use crate::bindings::TransformerPre;
+use crate::cache::hex;
+use crate::engine::Engine;
+use crate::error::{Cause, PluginError};
+use crate::instance::{HostState, Prepared};
+use crate::limits::{COMPONENT_BYTES_MAX, Limits};
+
+/// The interface that a plugin exports.
+pub(crate) const TRANSFORM: &str = "sluice:transform/transform@0.1.0";
+
+/// The interfaces that a plugin may import.
+const IMPORTS: [&str; 2] = ["sluice:transform/logging@0.1.0", "sluice:transform/types@0.1.0"];
+
+/// The name under which core modules import WASI.
+const WASI_PREVIEW1: &str = "wasi_snapshot_preview1";
+
+/// What a plugin file was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// A component.
+    Component,
+    /// A core module that carries its interface; the host makes a component of it.
+    CoreModule,
+}
+
+/// What `sluice plugin info` shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Description {
+    /// What the file was.
+    pub form: Form,
+    /// Bytes of the file.
+    pub bytes: usize,
+    /// SHA-256 of the file, in hexadecimal digits.
+    pub sha256: String,
+    /// Interfaces that it imports.
+    pub imports: Vec<String>,
+    /// Interfaces that it exports.
+    pub exports: Vec<String>,
+    /// Its own name.
+    pub name: String,
+    /// Its own version.
+    pub version: String,
+    /// JSON Schema of its configuration.
+    pub config_schema: Option<String>,
+}
+
+/// A plugin that is compiled and fits.
+pub(crate) struct Loaded {
+    pub(crate) pre: TransformerPre<HostState>,
+    pub(crate) digest: Arc<str>,
+    form: Form,
+    imports: Vec<String>,
+    exports: Vec<String>,
+}
+
+/// What a plugin file is: its imports, exports, digest and what it says of itself.
+///
+/// # Errors
+/// As for loading it; it runs under the default limits.
+pub fn describe(engine: &Engine, bytes: &[u8]) -> Result<Description, PluginError> {
+    let name: Arc<str> = "component".into();
+    let loaded = load(engine, &name, bytes, None)?;
+    let prepared = Prepared::new(engine, &name, &loaded, Limits::default());
+    let info = prepared.describe()?;
+    Ok(Description {
+        form: loaded.form,
+        bytes: bytes.len(),
+        sha256: loaded.digest.to_string(),
+        imports: loaded.imports,
+        exports: loaded.exports,
+        name: info.name,
+        version: info.version,
+        config_schema: info.config_schema,
+    })
+}
+
+/// Checks and compiles a plugin file.
+pub(crate) fn load(
+    engine: &Engine,
+    plugin: &Arc<str>,
+    bytes: &[u8],
+    pin: Option<&str>,
+) -> Result<Loaded, PluginError> {
+    let name = || Arc::clone(plugin);
+    if bytes.len() > COMPONENT_BYTES_MAX {
+        return Err(PluginError::TooLarge { plugin: name(), bytes: bytes.len() });
+    }
+    let digest: Arc<str> = hex(bytes).into();
+    if let Some(expected) = pin
+        && !expected.eq_ignore_ascii_case(&digest)
+    {
+        let (expected, found) = (expected.to_owned(), digest.to_string());
+        return Err(PluginError::Pin { plugin: name(), expected, found });
+    }
+    let form = form_of(bytes).ok_or_else(|| PluginError::NotWasm { plugin: name() })?;
+    let encoded = match form {
+        Form::Component => None,
+        Form::CoreModule => Some(encode(plugin, bytes)?),
+    };
+    let component = encoded.as_deref().unwrap_or(bytes);
+    let (imports, exports) = interfaces(plugin, component)?;
+    check_imports(plugin, &imports)?;
+    if !exports.iter().any(|e| e == TRANSFORM) {
+        let found = if exports.is_empty() { "nothing".to_owned() } else { exports.join(", ") };
+        return Err(PluginError::NoTransform { plugin: name(), found });
+    }
+    let compiled = compile(engine, component).map_err(|e| invalid(plugin, e))?;
+    let pre = engine
+        .linker()
+        .instantiate_pre(&compiled)
+        .and_then(TransformerPre::new)
+        .map_err(|e| invalid(plugin, e))?;
+    Ok(Loaded { pre, digest, form, imports, exports })
+}
+
+fn invalid(plugin: &Arc<str>, error: impl Into<Cause>) -> PluginError {
+    PluginError::Invalid { plugin: Arc::clone(plugin), source: error.into() }
+}
+
+/// A component and a core module differ in the second half of the version field
+/// (component-model, Binary.md, "Component Definitions").
+fn form_of(bytes: &[u8]) -> Option<Form> {
+    match bytes.strip_prefix(b"\0asm")?.first_chunk::<4>()? {
+        [_, _, 1, 0] => Some(Form::Component),
+        [1, 0, 0, 0] => Some(Form::CoreModule),
+        _ => None,
+    }
+}
+
+fn encode(plugin: &Arc<str>, module: &[u8]) -> Result<Vec<u8>, PluginError> {
+    let encoded = ComponentEncoder::default()
+        .validate(true)
+        .module(module)
+        .and_then(|mut encoder| encoder.encode());
+    encoded.map_err(|error| {
+        if format!("{error:#}").contains(WASI_PREVIEW1) {
+            let interface = WASI_PREVIEW1.to_owned();
+            return PluginError::Wasi { plugin: Arc::clone(plugin), interface };
+        }
+        invalid(plugin, error)
+    })
+}
+
+/// The names of what a component imports and exports, read without compiling it.
+fn interfaces(
+    plugin: &Arc<str>,
+    component: &[u8],
+) -> Result<(Vec<String>, Vec<String>), PluginError> {
+    let decoded = wit_component::decode(component).map_err(|e| invalid(plugin, e))?;
+    let DecodedWasm::Component(resolve, world) = decoded else {
+        let found = "a WIT package".to_owned();
+        return Err(PluginError::NoTransform { plugin: Arc::clone(plugin), found });
+    };
+    let Some(world) = resolve.worlds.get(world) else { return Ok((Vec::new(), Vec::new())) };
+    let imports = world.imports.keys().map(|key| resolve.name_world_key(key)).collect();
+    let exports = world.exports.keys().map(|key| resolve.name_world_key(key)).collect();
+    Ok((imports, exports))
+}
+
+fn check_imports(plugin: &Arc<str>, imports: &[String]) -> Result<(), PluginError> {
+    let foreign = || imports.iter().filter(|i| !IMPORTS.contains(&i.as_str()));
+    let Some(first) = foreign().find(|i| i.starts_with("wasi:")).or_else(|| foreign().next())
+    else {
+        return Ok(());
+    };
+    let (plugin, interface) = (Arc::clone(plugin), first.clone());
+    if interface.starts_with("wasi:") {
+        return Err(PluginError::Wasi { plugin, interface });
+    }
+    Err(PluginError::UnknownImport { plugin, interface })
+}
+
+fn compile(engine: &Engine, component: &[u8]) -> wasmtime::Result<Component> {
+    match engine.cache() {
+        Some(cache) => cache.component(engine.wasm(), component),
+        None => Component::from_binary(engine.wasm(), component),
+    }
+}
