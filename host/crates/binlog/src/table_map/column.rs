@@ -1,0 +1,370 @@
+//! From the wire types of a table map to logical columns, and to how each cell of a row is read.
+
+mod wire_type;
+
+use std::sync::Arc;
+
+use change::{Column, ColumnType, TableSchema};
+
+use super::metadata::{Metadata, bit_msb};
+use super::{Head, MapRules, Names, Vendor};
+use crate::decode_error::DecodeError;
+use crate::value::ZeroDates;
+use crate::value::charset::Charset;
+use crate::value::decimal::{DecimalLayout, PRECISION_128_MAX};
+use crate::value::temporal::Fraction;
+use crate::wire::Wire;
+use wire_type::WireType;
+
+/// No server has more columns in a table.
+const COLUMNS_MAX: usize = 4_096;
+
+/// Bytes of the length in front of a value, 1 to 4.
+pub(crate) type Prefix = u8;
+
+/// The labels of an ENUM or SET column, in their order.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Labels(pub(crate) Vec<String>);
+
+/// How one cell of a row is read. Decided once a table map, so that the loop over rows is straight.
+#[derive(Clone, Debug)]
+pub(crate) enum Cell {
+    /// One byte as it is: TINYINT.
+    Byte,
+    /// Two bytes as they are: SMALLINT.
+    Two,
+    /// MEDIUMINT, to be widened with its sign.
+    Int24,
+    /// MEDIUMINT UNSIGNED.
+    UInt24,
+    /// Four bytes as they are: INT, FLOAT.
+    Four,
+    /// Eight bytes as they are: BIGINT, DOUBLE.
+    Eight,
+    Year,
+    /// BIT(1).
+    Boolean,
+    /// BIT(2) to BIT(64).
+    Bits {
+        bits: u8,
+    },
+    Decimal(DecimalLayout),
+    /// More than 38 digits: text.
+    WideDecimal(DecimalLayout),
+    Date(ZeroDates),
+    Time(Fraction),
+    DateTime(Fraction, ZeroDates),
+    Timestamp(Fraction, ZeroDates),
+    /// Text in utf8mb3 or utf8mb4, and bytes; whether text is UTF-8 is checked for a column at once.
+    Plain(Prefix),
+    /// Text in another character set.
+    Coded(Prefix, &'static Charset),
+    /// BINARY: the server cuts trailing zeros off.
+    Padded(Prefix, u16),
+    Enum(u8, Arc<Labels>),
+    Set(u8, Arc<Labels>),
+    Json(Prefix),
+}
+
+/// Reads what stands behind the head of a table map.
+pub(super) fn build(
+    head: Head<'_>,
+    wire: &mut Wire<'_>,
+    rules: MapRules,
+) -> Result<(TableSchema, Vec<Cell>), DecodeError> {
+    let raw = RawColumns::read(wire)?;
+    let metadata = Metadata::read(wire)?;
+    let Some(names) = &metadata.names else {
+        return match rules.names {
+            Names::Refuse => Err(DecodeError::NoNames),
+        };
+    };
+    if names.len() != raw.types.len() {
+        let what = "another number of column names than of columns";
+        return Err(DecodeError::Malformed { what, at: wire.at() });
+    }
+    let primary_key = primary_key(&metadata.primary_key, names.len(), wire.at())?;
+    let mut types = Wire::new(raw.type_metadata);
+    let mut builder =
+        Builder { metadata: &metadata, rules, seen: Ordinals::default(), at: wire.at() };
+    let (mut columns, mut cells) = (Vec::new(), Vec::new());
+    for (index, (code, name)) in raw.types.iter().zip(names).enumerate() {
+        let name = String::from_utf8_lossy(name).into_owned();
+        let wire_type = WireType::read(*code, &mut types)
+            .map_err(|fault| fault.into_error(&name, builder.at))?;
+        let nullable = raw.nullable.get(index / 8).is_some_and(|b| b & (1 << (index % 8)) != 0);
+        let place = Place { index, in_key: primary_key.contains(&index), nullable };
+        let (column, cell) = builder.column(name, wire_type, place)?;
+        columns.push(column);
+        cells.push(cell);
+    }
+    let schema = TableSchema {
+        name: head.name(),
+        columns,
+        primary_key: Some(primary_key),
+        unique_keys: None,
+        properties: Vec::new(),
+    };
+    Ok((schema, cells))
+}
+
+/// What every table map has, one entry a column.
+struct RawColumns<'a> {
+    types: &'a [u8],
+    type_metadata: &'a [u8],
+    nullable: &'a [u8],
+}
+
+impl<'a> RawColumns<'a> {
+    fn read(wire: &mut Wire<'a>) -> Result<Self, DecodeError> {
+        let at = wire.at();
+        let count = wire.lenenc().map_err(|fault| DecodeError::wire(fault, at))?;
+        let count = usize::try_from(count).ok().filter(|c| (1..=COLUMNS_MAX).contains(c));
+        let count = count
+            .ok_or(DecodeError::Malformed { what: "a number of columns that no table has", at })?;
+        let mut rest = || {
+            let types = wire.take(count)?;
+            let type_metadata = wire.lenenc_bytes()?;
+            Ok(Self { types, type_metadata, nullable: wire.take(count.div_ceil(8))? })
+        };
+        rest().map_err(|fault| DecodeError::wire(fault, at))
+    }
+}
+
+/// The key's columns; none where a part of it is only a prefix of a column, since such a key tells
+/// no rows apart by whole columns.
+fn primary_key(key: &[(u64, u64)], count: usize, at: usize) -> Result<Vec<usize>, DecodeError> {
+    let index = |column: &u64| usize::try_from(*column).ok().filter(|c| *c < count);
+    let all: Option<Vec<usize>> = key.iter().map(|(column, _)| index(column)).collect();
+    let all =
+        all.ok_or(DecodeError::Malformed { what: "a key of columns that do not exist", at })?;
+    Ok(if key.iter().all(|(_, prefix)| *prefix == 0) { all } else { Vec::new() })
+}
+
+/// How many columns of each family came before: the optional metadata counts within families.
+#[derive(Default)]
+struct Ordinals {
+    numeric: usize,
+    character: usize,
+    label: usize,
+    enumeration: usize,
+    set: usize,
+    geometry: usize,
+}
+
+impl Ordinals {
+    fn next(counter: &mut usize) -> usize {
+        let index = *counter;
+        *counter += 1;
+        index
+    }
+}
+
+/// What is known of a column besides its type.
+struct Place {
+    index: usize,
+    in_key: bool,
+    nullable: bool,
+}
+
+struct Builder<'a> {
+    metadata: &'a Metadata<'a>,
+    rules: MapRules,
+    seen: Ordinals,
+    at: usize,
+}
+
+/// A type with its parts: the source's word for it, the logical type, how to read it, properties.
+type Parts = (&'static str, ColumnType, Cell, Vec<(String, String)>);
+
+impl Builder<'_> {
+    fn column(
+        &mut self,
+        name: String,
+        wire_type: WireType,
+        place: Place,
+    ) -> Result<(Column, Cell), DecodeError> {
+        // The key of a row is never made null.
+        let zero_dates = if place.in_key { ZeroDates::Error } else { self.rules.zero_dates };
+        let (source_type, column_type, cell, mut properties) = match wire_type {
+            WireType::Char(bytes) => self.character(&name, Stored::Char(bytes))?,
+            WireType::Varchar(bytes) => self.character(&name, Stored::Varchar(bytes))?,
+            WireType::Blob(prefix) => self.character(&name, Stored::Blob(prefix))?,
+            WireType::Enum(width) => self.enumeration(&name, width)?,
+            WireType::Set(width) => self.set(&name, width)?,
+            WireType::Geometry(prefix) => self.geometry(prefix),
+            other => self.simple(other, zero_dates),
+        };
+        let dated = matches!(cell, Cell::Date(_) | Cell::DateTime(..) | Cell::Timestamp(..));
+        let nullable = place.nullable || (dated && zero_dates == ZeroDates::Null);
+        if self.metadata.visible.is_some_and(|bits| !bit_msb(bits, place.index)) {
+            properties.push(("invisible".to_owned(), "true".to_owned()));
+        }
+        let source_type = Some(source_type.to_owned());
+        Ok((Column { name, column_type, nullable, source_type, properties }, cell))
+    }
+
+    /// The types that need no more than the signedness.
+    fn simple(&mut self, wire_type: WireType, zero_dates: ZeroDates) -> Parts {
+        let unsigned = wire_type.is_numeric() && {
+            let index = Ordinals::next(&mut self.seen.numeric);
+            bit_msb(self.metadata.unsigned, index)
+        };
+        let signed = |yes, no| if unsigned { no } else { yes };
+        let (source_type, column_type, cell) = match wire_type {
+            WireType::Tiny => ("tinyint", signed(ColumnType::Int8, ColumnType::UInt8), Cell::Byte),
+            WireType::Short => {
+                ("smallint", signed(ColumnType::Int16, ColumnType::UInt16), Cell::Two)
+            }
+            WireType::Int24 if unsigned => ("mediumint", ColumnType::UInt32, Cell::UInt24),
+            WireType::Int24 => ("mediumint", ColumnType::Int32, Cell::Int24),
+            WireType::Long => ("int", signed(ColumnType::Int32, ColumnType::UInt32), Cell::Four),
+            WireType::LongLong => {
+                ("bigint", signed(ColumnType::Int64, ColumnType::UInt64), Cell::Eight)
+            }
+            WireType::Float => ("float", ColumnType::Float32, Cell::Four),
+            WireType::Double => ("double", ColumnType::Float64, Cell::Eight),
+            WireType::Year => ("year", ColumnType::Int16, Cell::Year),
+            WireType::Decimal(layout) if layout.precision() > PRECISION_128_MAX => {
+                ("decimal", ColumnType::Utf8, Cell::WideDecimal(layout))
+            }
+            WireType::Decimal(layout) => {
+                let (precision, scale) = (layout.precision(), layout.scale());
+                ("decimal", ColumnType::Decimal { precision, scale }, Cell::Decimal(layout))
+            }
+            WireType::Bit(1) => ("bit", ColumnType::Boolean, Cell::Boolean),
+            WireType::Bit(bits) => ("bit", ColumnType::UInt64, Cell::Bits { bits }),
+            WireType::Date => ("date", ColumnType::Date, Cell::Date(zero_dates)),
+            WireType::Time(fraction) => ("time", ColumnType::TimeMicros, Cell::Time(fraction)),
+            WireType::DateTime(fraction) => {
+                ("datetime", ColumnType::TimestampMicrosLocal, Cell::DateTime(fraction, zero_dates))
+            }
+            WireType::Timestamp(fraction) => {
+                ("timestamp", ColumnType::TimestampMicrosUtc, Cell::Timestamp(fraction, zero_dates))
+            }
+            WireType::Json(prefix) => ("json", ColumnType::Json, Cell::Json(prefix)),
+            WireType::Vector(prefix) => ("vector", ColumnType::Binary, Cell::Plain(prefix)),
+            // The other types have their own ways and never come here.
+            WireType::Char(_)
+            | WireType::Varchar(_)
+            | WireType::Blob(_)
+            | WireType::Enum(_)
+            | WireType::Set(_)
+            | WireType::Geometry(_) => ("blob", ColumnType::Binary, Cell::Plain(4)),
+        };
+        (source_type, column_type, cell, Vec::new())
+    }
+
+    fn character(&mut self, name: &str, stored: Stored) -> Result<Parts, DecodeError> {
+        let index = Ordinals::next(&mut self.seen.character);
+        let charset = self.charset(name, self.metadata.charsets.get(index))?;
+        let (text_type, binary_type) = stored.source_types();
+        let prefix = stored.prefix();
+        if charset.is_binary() {
+            let cell = match stored {
+                Stored::Char(width) => Cell::Padded(prefix, width),
+                Stored::Varchar(_) | Stored::Blob(_) => Cell::Plain(prefix),
+            };
+            return Ok((binary_type, ColumnType::Binary, cell, Vec::new()));
+        }
+        let cell =
+            if charset.is_utf8() { Cell::Plain(prefix) } else { Cell::Coded(prefix, charset) };
+        let properties = vec![("charset".to_owned(), charset.name().to_owned())];
+        Ok((text_type, ColumnType::Utf8, cell, properties))
+    }
+
+    fn geometry(&mut self, prefix: Prefix) -> Parts {
+        if self.rules.vendor == Vendor::MariaDb {
+            Ordinals::next(&mut self.seen.character);
+        }
+        let index = Ordinals::next(&mut self.seen.geometry);
+        let kind = self.metadata.geometry.get(index).copied().unwrap_or(0);
+        (geometry_name(kind), ColumnType::Binary, Cell::Plain(prefix), Vec::new())
+    }
+
+    fn enumeration(&mut self, name: &str, width: u8) -> Result<Parts, DecodeError> {
+        let index = Ordinals::next(&mut self.seen.enumeration);
+        let (labels, properties) = self.labels(name, self.metadata.enum_labels.get(index))?;
+        Ok(("enum", ColumnType::Utf8, Cell::Enum(width, labels), properties))
+    }
+
+    fn set(&mut self, name: &str, width: u8) -> Result<Parts, DecodeError> {
+        let index = Ordinals::next(&mut self.seen.set);
+        let (labels, properties) = self.labels(name, self.metadata.set_labels.get(index))?;
+        Ok(("set", ColumnType::Utf8, Cell::Set(width, labels), properties))
+    }
+
+    /// Labels as text, and the properties that tell them.
+    fn labels(
+        &mut self,
+        name: &str,
+        raw: Option<&Vec<&[u8]>>,
+    ) -> Result<(Arc<Labels>, Vec<(String, String)>), DecodeError> {
+        let index = Ordinals::next(&mut self.seen.label);
+        let charset = self.charset(name, self.metadata.label_charsets.get(index))?;
+        let missing = DecodeError::Malformed { what: "no labels for an ENUM or SET", at: self.at };
+        let labels: Result<Vec<String>, _> =
+            raw.ok_or(missing)?.iter().map(|label| charset.text(label)).collect();
+        let labels = labels.map_err(|_| DecodeError::Malformed {
+            what: "a label that is no text in its character set",
+            at: self.at,
+        })?;
+        let shown = serde_json::Value::from(labels.clone()).to_string();
+        let properties =
+            vec![("charset".to_owned(), charset.name().to_owned()), ("labels".to_owned(), shown)];
+        Ok((Arc::new(Labels(labels)), properties))
+    }
+
+    fn charset(&self, name: &str, id: Option<u64>) -> Result<&'static Charset, DecodeError> {
+        let what = "no character set for a text column";
+        let id = id.ok_or(DecodeError::Malformed { what, at: self.at })?;
+        Charset::of_collation(id)
+            .ok_or_else(|| DecodeError::Collation { column: name.to_owned(), collation: id })
+    }
+}
+
+/// How the bytes of a text or binary column are stored.
+#[derive(Clone, Copy)]
+enum Stored {
+    /// At most so many bytes; the trailing spaces or zeros are cut off.
+    Char(u16),
+    /// At most so many bytes.
+    Varchar(u16),
+    /// A length of so many bytes.
+    Blob(Prefix),
+}
+
+impl Stored {
+    fn prefix(self) -> Prefix {
+        match self {
+            Self::Char(bytes) | Self::Varchar(bytes) => 1 + u8::from(bytes > 255),
+            Self::Blob(prefix) => prefix,
+        }
+    }
+
+    /// With a character set, and without.
+    fn source_types(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Char(_) => ("char", "binary"),
+            Self::Varchar(_) => ("varchar", "varbinary"),
+            Self::Blob(1) => ("tinytext", "tinyblob"),
+            Self::Blob(2) => ("text", "blob"),
+            Self::Blob(3) => ("mediumtext", "mediumblob"),
+            Self::Blob(_) => ("longtext", "longblob"),
+        }
+    }
+}
+
+/// The kinds of `Field::geometry_type`.
+fn geometry_name(kind: u64) -> &'static str {
+    match kind {
+        1 => "point",
+        2 => "linestring",
+        3 => "polygon",
+        4 => "multipoint",
+        5 => "multilinestring",
+        6 => "multipolygon",
+        7 => "geometrycollection",
+        _ => "geometry",
+    }
+}
