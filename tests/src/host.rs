@@ -72,7 +72,7 @@ enum Line {
 /// A call with these arguments; colours and progress bars are off, the log tells what the host does.
 pub fn sluice<I: IntoIterator<Item: AsRef<OsStr>>>(arguments: I) -> Call {
     let mut command = Command::new(binary());
-    command.args(arguments).env("NO_COLOR", "1").env_remove("RUST_LOG").env_remove("CI");
+    command.args(arguments).env("NO_COLOR", "1").env_remove("SLUICE_LOG").env_remove("CI");
     Call { command }
 }
 

@@ -9,8 +9,12 @@
 
 pub mod checkout;
 pub mod host;
+pub mod manifest;
+pub mod markers;
 pub mod oracle;
 pub mod readers;
 pub mod servers;
+pub mod shop;
 pub mod sql;
 pub mod tidy;
+pub mod workload;

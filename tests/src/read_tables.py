@@ -2,6 +2,7 @@
 SQL engine of PyPI's `deltalake`, and `polars`. Values are text in the form that MySQL writes them."""
 
 import datetime
+import decimal
 import json
 import pathlib
 import sys
@@ -23,6 +24,8 @@ def text(value):
             if value.tzinfo is not None:
                 value = value.astimezone(datetime.timezone.utc)
             return value.strftime("%Y-%m-%d %H:%M:%S.%f")
+        case decimal.Decimal():
+            return format(value, "f")
         case float():
             return repr(value)
         case _:

@@ -1,5 +1,7 @@
 //! The whole checkout against the rules of `sluice_tests::tidy`. Needs no server and no build of the host.
 
+#![expect(clippy::expect_used, reason = "what stands below a test fails it with a message")]
+
 use std::fs;
 use std::path::Path;
 

@@ -1,1 +1,20 @@
-//! The tests that need real servers, the real binary and real readers: one binary.
+//! The tests that need real servers, the real binary and real readers, as one binary. `make test` prepares what they
+//! ask for and runs them; a test that misses something fails and says how to get it.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::cast_possible_truncation,
+    reason = "what stands below a test fails it with a message; the counts of kills are printed"
+)]
+
+mod bad_files;
+mod bad_plugins;
+mod bad_servers;
+mod end_to_end;
+mod full_disk;
+mod live;
+mod quickstart;
+mod recorded;
