@@ -34,7 +34,7 @@ pub(crate) fn columns(
     }
     let known: Vec<&str> = table.fields.iter().map(|f| f.name.as_str()).collect();
     let detail = format!(
-        "table {}.{} has no column {} (it has: {})",
+        "table {}.{} has no column {} (it has: {}; names are case-sensitive)",
         table.database,
         table.table,
         unknown.join(", "),

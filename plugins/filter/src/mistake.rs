@@ -24,6 +24,9 @@ impl Mistake {
             true => format!("line {line_number}, column {column}"),
             false => format!("column {column}"),
         };
+        if text.trim().is_empty() {
+            return format!("{at}: {}", self.message);
+        }
         // A tab stays a tab, so that the caret stands under its place at any tab width.
         let blank = |c: char| if c == '\t' { '\t' } else { ' ' };
         let indent: String = start.chars().map(blank).collect();

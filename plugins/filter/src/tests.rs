@@ -263,14 +263,79 @@ fn a_mistake_is_shown_under_its_place() {
         "5",
         "2nd = 1",
         "and",
-        "",
+        " ",
         "note = 'ü' and ?",
         "id = 1 and\n  total ==\n  5",
         "note like 'a' escape 'xy'",
         "id = 1.2.3",
     ];
     let told: Vec<String> = mistakes.iter().map(|m| kept(m).expect_err(m)).collect();
-    insta::assert_snapshot!(told.join("\n"), @"");
+    insta::assert_snapshot!(told.join("\n"), @r"
+/where: column 31: expected a value after `=`, found the end
+  status in ('paid') and total =
+                                ^
+/where: column 8: expected a value after `=`, found `>`
+  total => 10
+         ^
+/where: column 13: expected `and`, `or` or the end, found `note`
+  total >= 10 note is null
+              ^
+/where: column 8: expected `)`, found the end
+  (id = 1
+         ^
+/where: column 8: expected a value in the list, found `)`
+  id in ()
+         ^
+/where: column 12: expected `)`, found the end
+  id in (1, 2
+             ^
+/where: column 8: nothing compares with null: write `is null` or `is not null`
+  note = null
+         ^
+/where: column 3: two constants are compared: one side must be a column
+  1 = 1
+    ^
+/where: column 10: this ' is never closed (double it to have one inside)
+  status = 'paid
+           ^
+/where: column 8: expected a pattern in single quotes after `like`, found the end
+  id like
+         ^
+/where: column 8: expected `in`, `like` or `between` after `not`, found `5`
+  id not 5
+         ^
+/where: column 7: expected `null`, `true` or `false` after `is`, found `5`
+  id is 5
+        ^
+/where: column 14: expected `and` and the upper bound, found the keyword `or`
+  id between 1 or 2
+               ^
+/where: column 4: `+` has no meaning here
+  id + 1 = 2
+     ^
+/where: column 2: expected a comparison, such as `=`, found the end
+  5
+   ^
+/where: column 1: a name cannot begin with a digit; put it in backticks
+  2nd = 1
+  ^
+/where: column 1: expected a column or a value, found the keyword `and`
+  and
+  ^
+/where: column 1: expected a column or a value, found the end
+/where: column 16: `?` has no meaning here
+  note = 'ü' and ?
+                 ^
+/where: line 2, column 10: expected a value after `=`, found `=`
+    total ==
+           ^
+/where: column 22: an escape is one character, or '' for none
+  note like 'a' escape 'xy'
+                       ^
+/where: column 6: expected a number of at most 38 digits, such as 12.50
+  id = 1.2.3
+       ^
+");
 }
 
 #[test]
@@ -292,7 +357,46 @@ fn a_type_that_does_not_fit_is_told_when_the_table_is_known() {
         "Status = 'paid' or total_ = 1",
     ];
     let told: Vec<String> = mistakes.iter().map(|m| kept(m).expect_err(m)).collect();
-    insta::assert_snapshot!(told.join("\n"), @"");
+    insta::assert_snapshot!(told.join("\n"), @r"
+filter-type: column 9: `total` is decimal(10,2): compare it with a number without quotes
+  total = '10'
+          ^
+filter-type: column 10: `status` is utf8: compare it with a text in single quotes
+  status = 10
+           ^
+filter-type: column 7: `day` is date: compare it with a date such as '2024-01-31'
+  day = '2024-02-31'
+        ^
+filter-type: column 10: `opened` is timestamp-micros-local: compare it with a timestamp such as '2024-01-31 12:30:00', without a zone
+  opened = '2024-01-31T00:00:00Z'
+           ^
+filter-type: column 11: `created` is timestamp-micros-utc: compare it with an instant such as '2024-01-31 12:30:00Z'
+  created = 'noon'
+            ^
+filter-type: column 1: `id` is int32; alone it is no condition, compare it
+  id and paid
+  ^
+filter-type: column 7: `doc` is json: only `is null` and `like` look at it
+  doc = '{}'
+        ^
+filter-type: column 1: `id` is int32; `like` needs a text column
+  id like '1%'
+  ^
+filter-type: column 8: truth values are equal or not, never smaller
+  paid > true
+         ^
+filter-type: column 8: `paid` is boolean: compare it with true, false, 1 or 0
+  paid = 2
+         ^
+filter-type: column 6: `id` is int32 and `note` is utf8: they cannot be compared
+  id = note
+       ^
+filter-type: column 11: `created` is timestamp-micros-utc and `opened` is timestamp-micros-local: they cannot be compared
+  created < opened
+            ^
+unknown-column: table shop.orders has no column `missing` (it has: id, status, total, big, note, paid, day, created, opened, ratio, share, token, took, doc, order; names are case-sensitive)
+unknown-column: table shop.orders has no column `Status`, `total_` (it has: id, status, total, big, note, paid, day, created, opened, ratio, share, token, took, doc, order; names are case-sensitive)
+");
 }
 
 #[test]

@@ -171,6 +171,10 @@ fn stored(bound: Bound<'_>, literal: &Literal) -> Result<Stored, Mistake> {
             Ok(Stored::Bytes(text.as_bytes().to_vec()))
         }
         (DataType::Binary, Constant::Bytes(bytes)) => Ok(Stored::Bytes(bytes.clone())),
+        (DataType::Json, _) => {
+            let message = format!("`{}` is json: only `is null` and `like` look at it", name.name);
+            Err(Mistake::new(literal.at, message))
+        }
         (other, _) => Err(wrong(wanted(other))),
     }
 }
@@ -180,7 +184,6 @@ fn wanted(data_type: DataType) -> &'static str {
         DataType::Boolean => "true or false",
         DataType::Utf8 => "a text in single quotes",
         DataType::Binary => "bytes such as x'00ff', or a text in single quotes",
-        DataType::Json => "nothing; only `is null` and `like` look at JSON",
         DataType::Date => "a date in single quotes",
         DataType::TimeMicros => "a time in single quotes",
         DataType::TimestampMicrosUtc | DataType::TimestampMicrosLocal => {
