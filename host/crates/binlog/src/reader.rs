@@ -1,0 +1,669 @@
+//! Events in, slices of whole transactions out: the part that files and live servers share.
+//!
+//! A transaction is everything from the event that starts it to the one that ends it. Nothing of it is
+//! seen before it is committed, and an event that is not understood stops the reading: nothing is
+//! skipped but what its header allows to skip and what is known to carry no rows.
+
+use std::sync::Arc;
+
+use change::{
+    Fingerprint, Gtid, GtidSet, LogSlice, Position, SchemaChange, SchemaChangeKind, TableName,
+    Transaction,
+};
+
+use crate::capture::{Capture, SavepointMark};
+use crate::control::{ControlReader, GroupShape};
+use crate::error::{BinlogError, Place};
+use crate::event::{Event, EventKind, FIRST_EVENT_OFFSET, Format};
+use crate::options::ReadOptions;
+use crate::rows::{RowsEvent, RowsVersion};
+use crate::statement::{Statement, classify, is_about_definitions};
+
+mod refusal;
+
+/// A slice closes once it has come over this many bytes of log, even where none of them was of a captured
+/// table: positions have to move on.
+const SLICE_LOG_BYTES_MAX: u64 = 64 << 20;
+
+/// Savepoints that a transaction may set; a server forgets none before the transaction ends.
+const SAVEPOINTS_MAX: usize = 10_000;
+
+/// Characters of a statement that an error shows.
+const HEAD_CHARACTERS: usize = 200;
+
+/// Whether a slice is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Due {
+    /// Not yet.
+    NotYet,
+    /// Now: it is full, or a statement about definitions ends it.
+    Now,
+}
+
+/// A transaction that has begun and not ended.
+struct Group {
+    start: u64,
+    gtid: Option<Gtid>,
+    commit_micros: Option<i64>,
+    server_id: u32,
+    shape: GroupShape,
+    /// Whether BEGIN was seen.
+    is_begun: bool,
+    /// Whether it lies before the start: nothing of it counts.
+    is_covered: bool,
+    /// Row changes of captured tables so far.
+    rows: u64,
+    /// Bytes of their events.
+    bytes: usize,
+    savepoints: Vec<(String, u64, SavepointMark)>,
+}
+
+impl Group {
+    fn new(event: &Event<'_>) -> Self {
+        Self {
+            start: event.offset,
+            gtid: None,
+            commit_micros: None,
+            server_id: event.header.server_id,
+            shape: GroupShape::Told,
+            is_begun: false,
+            is_covered: false,
+            rows: 0,
+            bytes: 0,
+            savepoints: Vec::new(),
+        }
+    }
+
+    /// Whether it ends with an event of its own, and not with its first statement.
+    fn is_open(&self) -> bool {
+        self.is_begun || self.shape == GroupShape::Open
+    }
+}
+
+/// What the slice in the making has come to.
+#[derive(Default)]
+struct Fill {
+    images: usize,
+    row_bytes: usize,
+    log_bytes: u64,
+    commit_micros: Option<i64>,
+    schema_change: Option<SchemaChange>,
+    has_moved: bool,
+}
+
+/// Reads the events of a log.
+pub(crate) struct Reader {
+    options: ReadOptions,
+    control: ControlReader,
+    capture: Capture,
+    server: Option<String>,
+    file: Arc<str>,
+    /// Where the last transaction ended, or the head of the file.
+    boundary: u64,
+    executed: Option<GtidSet>,
+    fingerprint: Option<Fingerprint>,
+    /// Whether transactions without GTID stand among others: then no set tells what was executed, until
+    /// the head of a file lists it anew.
+    has_anonymous: bool,
+    /// Transactions that lie before the start, where it is known by its GTID set alone.
+    covered: Option<GtidSet>,
+    /// Where the start lies in this file, while the reader is on its way there.
+    scan_to: Option<u64>,
+    group: Option<Group>,
+    fill: Fill,
+}
+
+impl Reader {
+    pub(crate) fn new(options: ReadOptions, server: Option<String>) -> Self {
+        let capture = Capture::new(options.zero_dates);
+        Self {
+            options,
+            control: ControlReader::default(),
+            capture,
+            server,
+            file: "".into(),
+            boundary: FIRST_EVENT_OFFSET,
+            executed: None,
+            fingerprint: None,
+            has_anonymous: false,
+            covered: None,
+            scan_to: None,
+            group: None,
+            fill: Fill::default(),
+        }
+    }
+
+    /// Sets where the reading goes on.
+    pub(crate) fn resume(&mut self, position: &Position) {
+        self.file = position.file.as_str().into();
+        self.boundary = position.offset;
+        self.executed.clone_from(&position.gtids);
+        self.fingerprint.clone_from(&position.fingerprint);
+    }
+
+    /// Leaves out the transactions of a set.
+    pub(crate) fn leave_out(&mut self, covered: GtidSet) {
+        self.executed = Some(covered.clone());
+        self.covered = Some(covered);
+    }
+
+    /// Passes over everything before an offset of the file, without looking at its rows.
+    pub(crate) fn scan_to(&mut self, offset: u64) {
+        self.scan_to = Some(offset);
+    }
+
+    /// Starts handing out what follows. The last transaction has to be the one that the position
+    /// remembers.
+    ///
+    /// # Errors
+    /// Where it is another one.
+    pub(crate) fn start_here(&mut self, start: &Position) -> Result<(), BinlogError> {
+        if let (Some(found), Some(expected)) = (&self.fingerprint, &start.fingerprint)
+            && let Some(difference) = difference(found, expected)
+        {
+            let (file, offset) = (Arc::clone(&self.file), found.event_offset);
+            let place = Place { file, offset, event: None };
+            return Err(BinlogError::AnotherLog { place, difference });
+        }
+        self.scan_to = None;
+        self.fill = Fill::default();
+        if self.executed.is_none() {
+            self.executed.clone_from(&start.gtids);
+        }
+        self.fingerprint = self.fingerprint.take().or_else(|| start.fingerprint.clone());
+        Ok(())
+    }
+
+    /// The file that is being read.
+    pub(crate) fn file(&self) -> &Arc<str> {
+        &self.file
+    }
+
+    /// Where the last transaction ended.
+    pub(crate) fn boundary(&self) -> u64 {
+        self.boundary
+    }
+
+    /// Everything executed up to here, where the log tells.
+    pub(crate) fn executed(&self) -> Option<&GtidSet> {
+        self.executed.as_ref()
+    }
+
+    /// The start of a transaction that has not ended.
+    pub(crate) fn open_group(&self) -> Option<Place> {
+        let group = self.group.as_ref()?;
+        Some(Place { file: Arc::clone(&self.file), offset: group.start, event: None })
+    }
+
+    /// The position behind the last transaction.
+    pub(crate) fn position(&self) -> Position {
+        Position {
+            server: self.server.clone(),
+            file: self.file.to_string(),
+            offset: self.boundary,
+            gtids: self.executed.clone(),
+            fingerprint: self.fingerprint.clone(),
+        }
+    }
+
+    pub(crate) fn place(&self, event: &Event<'_>) -> Place {
+        place(&self.file, event)
+    }
+
+    /// The log goes on in another file.
+    ///
+    /// # Errors
+    /// Where a transaction has not ended.
+    pub(crate) fn enter_file(&mut self, file: Arc<str>) -> Result<(), BinlogError> {
+        if let Some(place) = self.open_group() {
+            return Err(BinlogError::OpenTransaction { place });
+        }
+        self.file = file;
+        self.boundary = FIRST_EVENT_OFFSET;
+        Ok(())
+    }
+
+    /// A format description: the head of a file, or of what a server sends of one.
+    pub(crate) fn format(&mut self, format: &Format) {
+        self.capture.restart(format.vendor);
+    }
+
+    /// Counts bytes of log that hold no event of this reader's (heads of files, format descriptions).
+    pub(crate) fn count_bytes(&mut self, bytes: u64) {
+        self.fill.log_bytes = self.fill.log_bytes.saturating_add(bytes);
+    }
+
+    /// Moves on behind an event that lies outside of transactions.
+    pub(crate) fn pass(&mut self, end: u64) {
+        if self.group.is_none() && end > self.boundary {
+            self.boundary = end;
+            self.fill.has_moved = true;
+        }
+    }
+
+    /// Where the file goes on, from a ROTATE event.
+    pub(crate) fn rotate(&mut self, event: &Event<'_>) -> Result<(String, u64), BinlogError> {
+        self.control.rotate(event).map_err(|what| malformed(&self.file, event, what))
+    }
+
+    /// Everything executed before this file, from its PREVIOUS_GTIDS or GTID_LIST.
+    pub(crate) fn executed_before(&mut self, event: &Event<'_>) -> Result<GtidSet, BinlogError> {
+        self.control.executed_before(event).map_err(|what| malformed(&self.file, event, what))
+    }
+
+    /// Sets what was executed before a file, where nothing is known yet. An empty set says nothing: a
+    /// server without GTIDs writes it too.
+    pub(crate) fn set_executed(&mut self, executed: GtidSet) {
+        let is_empty = match &executed {
+            GtidSet::Mysql(set) => set.is_empty(),
+            GtidSet::MariaDb(set) => set.domains.is_empty(),
+        };
+        if !is_empty {
+            self.has_anonymous = false;
+            self.executed.get_or_insert(executed);
+        }
+    }
+
+    /// Whether there is anything to hand out.
+    pub(crate) fn has_slice(&self) -> bool {
+        self.fill.has_moved || self.fill.schema_change.is_some()
+    }
+
+    /// Hands out what is committed.
+    ///
+    /// # Errors
+    /// Where the rows of a table make no batch.
+    pub(crate) fn take_slice(&mut self) -> Result<LogSlice, BinlogError> {
+        let place = Place { file: Arc::clone(&self.file), offset: self.boundary, event: None };
+        let batches = self.capture.take(&place)?;
+        let fill = std::mem::take(&mut self.fill);
+        Ok(LogSlice {
+            batches,
+            schema_change: fill.schema_change,
+            end: self.position(),
+            log_bytes: fill.log_bytes,
+            commit_micros: fill.commit_micros,
+        })
+    }
+
+    /// Takes an event in. Format descriptions and rotations are the caller's.
+    ///
+    /// # Errors
+    /// Where the event is damaged, or means something that is not read.
+    pub(crate) fn event(&mut self, event: &Event<'_>) -> Result<Due, BinlogError> {
+        use EventKind as Kind;
+        use RowsEvent::{Delete, Update, Write};
+        use RowsVersion::{V1, V2};
+        self.fill.log_bytes = self.fill.log_bytes.saturating_add(event.header.length.into());
+        if self.scan_to.is_some() && self.group.is_none() && event.header.kind == EventKind::QUERY {
+            self.group = Some(Group { is_covered: true, ..Group::new(event) });
+        }
+        if self.group.as_ref().is_some_and(|group| group.is_covered) {
+            return self.covered_event(event);
+        }
+        match event.header.kind {
+            Kind::TABLE_MAP => self.table_map(event)?,
+            Kind::WRITE_ROWS => self.rows(event, Write, V2)?,
+            Kind::UPDATE_ROWS => self.rows(event, Update, V2)?,
+            Kind::DELETE_ROWS => self.rows(event, Delete, V2)?,
+            Kind::WRITE_ROWS_V1 => self.rows(event, Write, V1)?,
+            Kind::UPDATE_ROWS_V1 => self.rows(event, Update, V1)?,
+            Kind::DELETE_ROWS_V1 => self.rows(event, Delete, V1)?,
+            Kind::XID => return self.finish(event, Outcome::Committed),
+            Kind::QUERY => return self.query(event),
+            Kind::GTID | Kind::ANONYMOUS_GTID | Kind::GTID_TAGGED | Kind::MARIADB_GTID => {
+                self.group_start(event)?;
+            }
+            Kind::PREVIOUS_GTIDS | Kind::GTID_LIST => {
+                let executed = self.executed_before(event)?;
+                self.set_executed(executed);
+                self.outside(event);
+            }
+            Kind::STOP
+            | Kind::BINLOG_CHECKPOINT
+            | Kind::ROWS_QUERY
+            | Kind::ANNOTATE_ROWS
+            | Kind::TRANSACTION_CONTEXT
+            | Kind::VIEW_CHANGE
+            | Kind::IGNORABLE
+            | Kind::HEARTBEAT
+            | Kind::HEARTBEAT_V2 => self.outside(event),
+            _ => self.refuse(event)?,
+        }
+        Ok(Due::NotYet)
+    }
+
+    /// An event that carries no rows: outside of a transaction it moves the position on.
+    fn outside(&mut self, event: &Event<'_>) {
+        // A heartbeat and what a server made for this connection stand in no file.
+        let stands = !matches!(event.header.kind, EventKind::HEARTBEAT | EventKind::HEARTBEAT_V2);
+        if stands && event.header.end != 0 && !event.header.is_artificial() {
+            self.pass(event.end());
+        }
+    }
+
+    fn group_start(&mut self, event: &Event<'_>) -> Result<(), BinlogError> {
+        if self.group.is_some() {
+            let what = "a transaction starts before the one before it ends";
+            return Err(malformed(&self.file, event, what));
+        }
+        let start = self.control.group_start(event);
+        let start = start.map_err(|what| malformed(&self.file, event, what))?;
+        let covered = |gtid: &Gtid| self.covered.as_ref().is_some_and(|set| set.contains(gtid));
+        let is_covered = self.scan_to.is_some() || start.gtid.as_ref().is_some_and(covered);
+        if start.shape == GroupShape::Xa && !is_covered {
+            return Err(refusal::xa(self.place(event)));
+        }
+        self.group = Some(Group {
+            gtid: start.gtid,
+            commit_micros: start.commit_micros,
+            shape: start.shape,
+            is_covered,
+            ..Group::new(event)
+        });
+        Ok(())
+    }
+
+    fn table_map(&mut self, event: &Event<'_>) -> Result<(), BinlogError> {
+        if self.group.is_none() {
+            return Err(malformed(&self.file, event, "rows outside of a transaction"));
+        }
+        let file = &self.file;
+        self.capture.table_map(event, &self.options, || place(file, event))
+    }
+
+    fn rows(
+        &mut self,
+        event: &Event<'_>,
+        kind: RowsEvent,
+        version: RowsVersion,
+    ) -> Result<(), BinlogError> {
+        let file = &self.file;
+        let Some(group) = self.group.as_mut() else {
+            return Err(malformed(file, event, "rows outside of a transaction"));
+        };
+        let first_row = group.rows;
+        let added = self.capture.rows(event, kind, version, first_row, || place(file, event))?;
+        group.rows = group.rows.saturating_add(added.rows);
+        group.bytes = group.bytes.saturating_add(added.bytes);
+        if group.bytes > self.options.transaction_bytes_max {
+            let place = Place { file: Arc::clone(file), offset: group.start, event: None };
+            let limit_bytes = self.options.transaction_bytes_max;
+            return Err(BinlogError::TransactionTooLarge { place, limit_bytes });
+        }
+        self.fill.images = self.fill.images.saturating_add(added.images);
+        self.fill.row_bytes = self.fill.row_bytes.saturating_add(added.bytes);
+        Ok(())
+    }
+
+    /// The end of a transaction.
+    fn finish(&mut self, event: &Event<'_>, outcome: Outcome) -> Result<Due, BinlogError> {
+        let Some(group) = self.group.take() else {
+            let what = "a transaction ends that has not begun";
+            return Err(malformed(&self.file, event, what));
+        };
+        let seconds = i64::from(event.header.timestamp_seconds);
+        let commit_micros = group.commit_micros.unwrap_or(seconds.saturating_mul(1_000_000));
+        let end = event.end();
+        match outcome {
+            Outcome::Committed => self.capture.commit(|| Transaction {
+                file: Arc::clone(&self.file),
+                start: group.start,
+                end,
+                gtid: group.gtid.clone(),
+                commit_micros,
+                server_id: group.server_id,
+            }),
+            Outcome::RolledBack => self.capture.rollback(),
+        }
+        self.executed_now(group.gtid.as_ref());
+        self.fingerprint = Some(fingerprint(event, commit_micros));
+        self.boundary = end;
+        self.fill.has_moved = true;
+        self.fill.commit_micros = Some(commit_micros);
+        let fill = &self.fill;
+        let is_full = fill.images >= self.options.slice_images_max
+            || fill.row_bytes >= self.options.slice_bytes_max
+            || fill.log_bytes >= SLICE_LOG_BYTES_MAX
+            || fill.schema_change.is_some();
+        Ok(if is_full { Due::Now } else { Due::NotYet })
+    }
+
+    /// Counts a transaction as executed.
+    fn executed_now(&mut self, gtid: Option<&Gtid>) {
+        match gtid {
+            Some(_) if self.has_anonymous => {}
+            Some(gtid) => {
+                self.executed.get_or_insert_with(|| GtidSet::of(gtid)).insert(gtid);
+            }
+            None => {
+                self.has_anonymous = true;
+                self.executed = None;
+            }
+        }
+    }
+
+    fn query(&mut self, event: &Event<'_>) -> Result<Due, BinlogError> {
+        let query = self.control.query(event);
+        let query = query.map_err(|what| malformed(&self.file, event, what))?;
+        let statement = match &*query.text {
+            "BEGIN" => Statement::Begin,
+            "COMMIT" => Statement::Commit,
+            text => classify(text, &query.database),
+        };
+        match statement {
+            Statement::Begin => self.begin(event).map(|()| Due::NotYet),
+            Statement::Commit if self.group.is_some() => self.finish(event, Outcome::Committed),
+            Statement::Rollback if self.group.is_some() => self.finish(event, Outcome::RolledBack),
+            Statement::Commit | Statement::Rollback => {
+                self.outside(event);
+                Ok(Due::NotYet)
+            }
+            Statement::Savepoint(name) => self.savepoint(event, name).map(|()| Due::NotYet),
+            Statement::RollbackTo(name) => self.rollback_to(event, &name).map(|()| Due::NotYet),
+            Statement::Xa(_) => Err(refusal::xa(self.place(event))),
+            Statement::Dml(statement) => {
+                Err(BinlogError::StatementFormat { place: self.place(event), statement })
+            }
+            Statement::Unknown => {
+                let head = || query.text.chars().take(HEAD_CHARACTERS).collect();
+                let head = is_about_definitions(&query.text).then(head);
+                Err(BinlogError::UnknownStatement { place: self.place(event), head })
+            }
+            Statement::Harmless => self.statement(event, None),
+            Statement::Schema { kind, tables } => {
+                let tables = self.captured(tables);
+                let change = (!tables.is_empty()).then_some((kind, tables));
+                self.statement(
+                    event,
+                    change.map(|(kind, tables)| (kind, tables, query.text.into_owned())),
+                )
+            }
+            Statement::DropDatabase(database) => {
+                let tables = self.captured_of(&database);
+                let change = !tables.is_empty();
+                let change =
+                    change.then(|| (SchemaChangeKind::Drop, tables, query.text.into_owned()));
+                self.statement(event, change)
+            }
+        }
+    }
+
+    fn begin(&mut self, event: &Event<'_>) -> Result<(), BinlogError> {
+        let group = self.group.get_or_insert_with(|| Group::new(event));
+        if std::mem::replace(&mut group.is_begun, true) {
+            return Err(malformed(&self.file, event, "a BEGIN inside a transaction"));
+        }
+        Ok(())
+    }
+
+    /// The captured ones of the tables that a statement names. Where a server folds names to lower case,
+    /// statements keep the case they were typed in and rows do not.
+    fn captured(&self, tables: Vec<TableName>) -> Vec<TableName> {
+        let as_captured = |name: TableName| {
+            if self.options.captures(&name) {
+                return Some(name);
+            }
+            let folded = TableName::new(name.database.to_lowercase(), name.table.to_lowercase());
+            self.options.captures(&folded).then_some(folded)
+        };
+        tables.into_iter().filter_map(as_captured).collect()
+    }
+
+    /// The captured tables of a database that goes: those whose rows were seen, or `*` where none was
+    /// and there may be some.
+    fn captured_of(&self, database: &str) -> Vec<TableName> {
+        let mut tables = self.capture.tables_of(database);
+        if self.options.may_capture_in(database) {
+            tables.push(TableName::new(database, "*"));
+        }
+        tables
+    }
+
+    /// A statement that is a transaction of its own, or stands in one.
+    fn statement(
+        &mut self,
+        event: &Event<'_>,
+        change: Option<(SchemaChangeKind, Vec<TableName>, String)>,
+    ) -> Result<Due, BinlogError> {
+        let has_pending = self.capture.has_pending();
+        let group = self.group.get_or_insert_with(|| Group::new(event));
+        let is_open = group.is_open();
+        // Half an ALTER TABLE changes nothing: it counts where its second half says that it is done.
+        let counts = !matches!(group.shape, GroupShape::AlterStarts | GroupShape::AlterFails);
+        let change = change.filter(|_| counts);
+        if let Some((kind, tables, statement)) = change {
+            if is_open && has_pending {
+                return Err(refusal::definition_within(self.place(event)));
+            }
+            let position = Position { offset: event.offset, ..self.position() };
+            self.fill.schema_change = Some(SchemaChange { kind, tables, statement, position });
+            if is_open {
+                // CREATE TABLE … SELECT: the rows of the new table follow in the same transaction, in
+                // the next slice.
+                return Ok(Due::Now);
+            }
+        }
+        if is_open { Ok(Due::NotYet) } else { self.finish(event, Outcome::Committed) }
+    }
+
+    fn savepoint(&mut self, event: &Event<'_>, name: String) -> Result<(), BinlogError> {
+        let mark = self.capture.savepoint();
+        let Some(group) = self.group.as_mut().filter(|g| g.savepoints.len() < SAVEPOINTS_MAX)
+        else {
+            let what = "a savepoint outside of a transaction, or one of more than 10,000";
+            return Err(malformed(&self.file, event, what));
+        };
+        // A new savepoint replaces one of the same name.
+        group.savepoints.retain(|(known, ..)| !known.eq_ignore_ascii_case(&name));
+        group.savepoints.push((name, group.rows, mark));
+        Ok(())
+    }
+
+    fn rollback_to(&mut self, event: &Event<'_>, name: &str) -> Result<(), BinlogError> {
+        let Some(group) = self.group.as_mut() else {
+            return Err(malformed(&self.file, event, "a rollback outside of a transaction"));
+        };
+        let known =
+            group.savepoints.iter().position(|(known, ..)| known.eq_ignore_ascii_case(name));
+        // A server sets a savepoint in the log before it rolls back to it; the first statement of a
+        // transaction may be preceded by one that stands in no log, which is its very beginning.
+        let (rows, mark) = match known.and_then(|at| group.savepoints.get(at)) {
+            Some((_, rows, mark)) => (*rows, mark.clone()),
+            None => return Err(malformed(&self.file, event, "a rollback to an unknown savepoint")),
+        };
+        group.savepoints.truncate(known.map_or(0, |at| at.saturating_add(1)));
+        group.rows = rows;
+        self.capture.rollback_to(&mark);
+        Ok(())
+    }
+
+    /// An event of a transaction that lies before the start.
+    fn covered_event(&mut self, event: &Event<'_>) -> Result<Due, BinlogError> {
+        use EventKind as Kind;
+        let is_open = self.group.as_ref().is_some_and(Group::is_open);
+        let ends = match event.header.kind {
+            Kind::XID | Kind::XA_PREPARE | Kind::TRANSACTION_PAYLOAD => true,
+            Kind::QUERY => {
+                let query = self.control.query(event);
+                let query = query.map_err(|what| malformed(&self.file, event, what))?;
+                let text = query.text.trim_start();
+                match classify(text, "") {
+                    Statement::Begin => {
+                        self.begin(event)?;
+                        false
+                    }
+                    Statement::Commit | Statement::Rollback => true,
+                    Statement::Xa(what) => match what.as_str() {
+                        "START" | "BEGIN" => {
+                            self.begin(event)?;
+                            false
+                        }
+                        "END" => false,
+                        _ => true,
+                    },
+                    _ => !is_open,
+                }
+            }
+            Kind::QUERY_COMPRESSED => !is_open,
+            _ => false,
+        };
+        if ends { self.finish(event, Outcome::RolledBack) } else { Ok(Due::NotYet) }
+    }
+
+    /// An event of a kind that is not read.
+    fn refuse(&mut self, event: &Event<'_>) -> Result<(), BinlogError> {
+        let place = || self.place(event);
+        let has_rows = matches!(
+            event.header.kind,
+            EventKind::PARTIAL_UPDATE_ROWS
+                | EventKind::WRITE_ROWS_COMPRESSED
+                | EventKind::UPDATE_ROWS_COMPRESSED
+                | EventKind::DELETE_ROWS_COMPRESSED
+                | EventKind::WRITE_ROWS_COMPRESSED_V1
+                | EventKind::UPDATE_ROWS_COMPRESSED_V1
+                | EventKind::DELETE_ROWS_COMPRESSED_V1
+        );
+        if has_rows && !self.capture.captured_table(event, place)? {
+            return Ok(());
+        }
+        refusal::of(event, place())
+    }
+}
+
+/// How a transaction ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Committed,
+    RolledBack,
+}
+
+fn place(file: &Arc<str>, event: &Event<'_>) -> Place {
+    Place { file: Arc::clone(file), offset: event.offset, event: Some(event.header.kind) }
+}
+
+fn malformed(file: &Arc<str>, event: &Event<'_>, what: &'static str) -> BinlogError {
+    BinlogError::Malformed { place: place(file, event), what }
+}
+
+/// What differs between two memories of a transaction; none where they are the same.
+pub(crate) fn difference(found: &Fingerprint, expected: &Fingerprint) -> Option<&'static str> {
+    if found.event_offset != expected.event_offset {
+        Some("it ends elsewhere")
+    } else if found.checksum != expected.checksum {
+        Some("its last event has another checksum")
+    } else if found.commit_micros != expected.commit_micros {
+        Some("it was committed at another time")
+    } else {
+        None
+    }
+}
+
+/// What is remembered of the transaction that an event ends.
+pub(crate) fn fingerprint(event: &Event<'_>, commit_micros: i64) -> Fingerprint {
+    let checksum = event.checksum.unwrap_or_else(|| event.header.checksum_of(event.body));
+    Fingerprint { event_offset: event.offset, commit_micros, checksum }
+}
+
+#[cfg(test)]
+mod tests;

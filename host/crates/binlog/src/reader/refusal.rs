@@ -1,0 +1,78 @@
+//! What is not read, each kind with its own name and the step that mends it.
+
+use crate::error::{BinlogError, Place};
+use crate::event::{Event, EventKind};
+
+/// The error for an event that is not read; none where its header allows to skip it.
+pub(super) fn of(event: &Event<'_>, place: Place) -> Result<(), BinlogError> {
+    use EventKind as Kind;
+    let kind = event.header.kind;
+    let (what, remedy) = match kind {
+        Kind::INTVAR
+        | Kind::RAND
+        | Kind::USER_VAR
+        | Kind::LOAD
+        | Kind::CREATE_FILE
+        | Kind::APPEND_BLOCK
+        | Kind::EXEC_LOAD
+        | Kind::DELETE_FILE
+        | Kind::NEW_LOAD
+        | Kind::BEGIN_LOAD_QUERY
+        | Kind::EXECUTE_LOAD_QUERY => {
+            let statement =
+                if kind.0 <= Kind::INTVAR.0 || matches!(kind, Kind::RAND | Kind::USER_VAR) {
+                    "DML"
+                } else {
+                    "LOAD DATA"
+                };
+            return Err(BinlogError::StatementFormat { place, statement });
+        }
+        Kind::START_ENCRYPTION => return Err(BinlogError::Encrypted { place }),
+        Kind::XA_PREPARE => return Err(xa(place)),
+        Kind::TRANSACTION_PAYLOAD => (
+            "a compressed transaction, which is not read yet",
+            "set binlog_transaction_compression = OFF on the server, in the sessions that write too",
+        ),
+        Kind::PARTIAL_UPDATE_ROWS => (
+            "rows with parts of JSON documents, which are not read yet",
+            "set binlog_row_value_options = '' on the server, in the sessions that write too",
+        ),
+        Kind::QUERY_COMPRESSED
+        | Kind::WRITE_ROWS_COMPRESSED_V1
+        | Kind::UPDATE_ROWS_COMPRESSED_V1
+        | Kind::DELETE_ROWS_COMPRESSED_V1
+        | Kind::WRITE_ROWS_COMPRESSED
+        | Kind::UPDATE_ROWS_COMPRESSED
+        | Kind::DELETE_ROWS_COMPRESSED => (
+            "a compressed event, which is not read yet",
+            "set log_bin_compress = OFF on the server",
+        ),
+        Kind::INCIDENT => (
+            "the server reports that its log lacks events",
+            "rebuild the tables from a start behind this position",
+        ),
+        _ if event.header.is_ignorable() => return Ok(()),
+        _ => (
+            "an event of a kind that is not known and may not be skipped",
+            "use a newer release, or report the server's version and this message",
+        ),
+    };
+    Err(BinlogError::Unsupported { place, what, remedy })
+}
+
+pub(super) fn xa(place: Place) -> BinlogError {
+    BinlogError::Unsupported {
+        place,
+        what: "an XA transaction, which is not read yet",
+        remedy: "use ordinary transactions for captured tables, and start behind this position with \
+                 the tables rebuilt",
+    }
+}
+
+pub(super) fn definition_within(place: Place) -> BinlogError {
+    BinlogError::Unsupported {
+        place,
+        what: "a definition that changes in the middle of a transaction, behind rows of captured tables",
+        remedy: "start behind this transaction with the tables rebuilt",
+    }
+}
