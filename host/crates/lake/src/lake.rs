@@ -1,0 +1,298 @@
+//! The sink of a pipeline: all of its targets, an epoch at a time.
+//!
+//! The one way to a [`Durable`] is a finished [`Lake::commit`]: what is not on disk cannot be told to
+//! be.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use change::{PathTemplate, Position, TargetPath};
+use futures::{StreamExt, TryStreamExt};
+
+use crate::changes::TargetChanges;
+use crate::error::LakeError;
+use crate::marker;
+use crate::recover::{self, Recovered};
+use crate::storage::{Home, StoreOptions};
+use crate::table::upsert::Prepared;
+use crate::table::{Shared, Step, Table};
+
+/// Targets whose rows are written at once; more only compete for the same disk and cores.
+const TARGETS_AT_ONCE: usize = 4;
+
+/// How long a target may go without a commit of its own: then a small one carries its position, so
+/// that it still knows where it stands when old log entries are deleted.
+pub const QUIET_MAX: Duration = Duration::from_secs(600);
+
+/// What becomes of columns that a target does not have (`sink.merge-schema`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NewColumns {
+    /// They are added, nullable, at the end; one that the source dropped is NULL from then on.
+    #[default]
+    Add,
+    /// The pipeline stops.
+    Refuse,
+}
+
+/// When and how far tables are tidied up.
+#[derive(Clone, Debug)]
+pub struct Maintenance {
+    /// Bytes at which a data file is ended.
+    pub file_bytes: u64,
+    /// Commits to a target after which it is looked at for compaction.
+    pub compact_commits: u64,
+    /// Files below half of `file_bytes` that a target may have before they are merged.
+    pub small_files_max: usize,
+    /// Share of dead rows from which on a file is rewritten, 0 to 1.
+    pub dead_share_max: f64,
+    /// Bytes of data files that one compaction takes.
+    pub step_bytes_max: u64,
+    /// Log entries of a target after which a log checkpoint is written.
+    pub checkpoint_commits: u64,
+}
+
+impl Default for Maintenance {
+    fn default() -> Self {
+        Self {
+            file_bytes: 64 << 20,
+            compact_commits: 25,
+            small_files_max: 16,
+            dead_share_max: 0.2,
+            step_bytes_max: 512 << 20,
+            checkpoint_commits: 100,
+        }
+    }
+}
+
+/// Tells the time; a test has its own.
+#[derive(Clone)]
+pub struct Clock(Arc<dyn Fn() -> SystemTime + Send + Sync>);
+
+impl Clock {
+    /// A clock that asks `now`.
+    pub fn new(now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now))
+    }
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self::new(SystemTime::now)
+    }
+}
+
+impl std::fmt::Debug for Clock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Clock")
+    }
+}
+
+/// How a pipeline writes its targets.
+#[derive(Clone, Debug)]
+pub struct LakeOptions {
+    /// Where targets lie.
+    pub path: PathTemplate,
+    /// The pipeline's name: tables carry it as the Delta application id `sluice:<name>`.
+    pub pipeline: String,
+    /// The digest of the chain that makes the rows.
+    pub chain: String,
+    /// What becomes of columns that a target does not have.
+    pub new_columns: NewColumns,
+    /// When tables are tidied up.
+    pub maintenance: Maintenance,
+    /// How stores are reached.
+    pub store: StoreOptions,
+    /// Tells the time of commits.
+    pub clock: Clock,
+}
+
+impl LakeOptions {
+    /// With all defaults.
+    #[must_use]
+    pub fn new(path: PathTemplate, pipeline: impl Into<String>, chain: impl Into<String>) -> Self {
+        Self {
+            path,
+            pipeline: pipeline.into(),
+            chain: chain.into(),
+            new_columns: NewColumns::default(),
+            maintenance: Maintenance::default(),
+            store: StoreOptions::default(),
+            clock: Clock::default(),
+        }
+    }
+}
+
+/// What every table needs of the options.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) pipeline: String,
+    pub(crate) chain: String,
+    pub(crate) new_columns: NewColumns,
+    pub(crate) maintenance: Maintenance,
+    pub(crate) quiet: Duration,
+    clock: Clock,
+}
+
+impl Settings {
+    /// Milliseconds since 1970-01-01T00:00Z.
+    pub(crate) fn now_ms(&self) -> i64 {
+        let since = (self.clock.0)().duration_since(UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    }
+}
+
+/// All changes of the log between two positions.
+#[derive(Clone, Debug)]
+pub struct Epoch {
+    /// Counts up; lets readers align targets.
+    pub number: u64,
+    /// A point that every target had passed when the epoch began.
+    pub all_durable: Position,
+    /// The end of the epoch: the end of a transaction.
+    pub end: Position,
+    /// One for each target that gets something, in order of target.
+    pub changes: Vec<TargetChanges>,
+}
+
+/// The proof that everything up to a position is on disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Durable {
+    position: Position,
+}
+
+impl Durable {
+    /// The position.
+    #[must_use]
+    pub fn position(&self) -> &Position {
+        &self.position
+    }
+}
+
+/// The targets of one pipeline.
+#[derive(Debug)]
+pub struct Lake {
+    shared: Shared,
+    store: StoreOptions,
+    tables: BTreeMap<TargetPath, Table>,
+    recovered: Recovered,
+    /// A commit failed half-way: what is in the tables is known only after they are read again.
+    broken: bool,
+}
+
+impl Lake {
+    /// Finds the targets below the template's prefix and what each knows of this pipeline.
+    ///
+    /// # Errors
+    /// Where a store cannot be read, or a table of this pipeline cannot be written any more.
+    pub async fn open(options: LakeOptions) -> Result<Self, LakeError> {
+        let LakeOptions { path, pipeline, chain, new_columns, maintenance, store, clock } = options;
+        let quiet = QUIET_MAX;
+        let settings =
+            Arc::new(Settings { pipeline, chain, new_columns, maintenance, quiet, clock });
+        let shared = Shared { settings, caches: Arc::default() };
+        let mut tables = BTreeMap::new();
+        let found = futures::stream::iter(recover::targets(&path, &store).await?);
+        let opened = found.map(|target| {
+            let (shared, store) = (&shared, &store);
+            async move {
+                let home = Home::new(target, store)?;
+                recover::open_own(home, shared).await
+            }
+        });
+        let mut opened = opened.buffer_unordered(TARGETS_AT_ONCE);
+        while let Some(table) = opened.try_next().await? {
+            if let Some(table) = table {
+                tables.insert(table.home().target().clone(), table);
+            }
+        }
+        drop(opened);
+        let recovered = Recovered::of(tables.values());
+        Ok(Self { shared, store, tables, recovered, broken: false })
+    }
+
+    /// What the targets knew when the lake was opened.
+    #[must_use]
+    pub fn recovered(&self) -> &Recovered {
+        &self.recovered
+    }
+
+    /// Commits an epoch: one atomic commit for each target in `changes`, in their order, and small
+    /// ones for targets that have been quiet too long. Tidies up first where that is due.
+    ///
+    /// # Errors
+    /// Whatever stops a commit. Some targets may have theirs then and others not: open the lake
+    /// again before going on, this one refuses to.
+    pub async fn commit(&mut self, epoch: Epoch) -> Result<Durable, LakeError> {
+        if self.broken {
+            let text = "a commit failed before: open the lake again to see how far it came";
+            return Err(LakeError::Internal(text.into()));
+        }
+        self.maintain().await?;
+        self.broken = true;
+        marker::pass(marker::COMMIT_BEGIN);
+        let Epoch { number, all_durable, end, changes } = epoch;
+        let step = Step { epoch: number, covered: end.clone(), all_durable };
+        self.open_targets(&changes).await?;
+        let mut prepared = self.prepare(&changes).await?;
+        for (i, changes) in changes.iter().enumerate() {
+            if i > 0 {
+                marker::pass(marker::COMMIT_BETWEEN_TARGETS);
+            }
+            let (Some(table), Some(prepared)) =
+                (self.tables.get_mut(&changes.target), prepared.remove(&changes.target))
+            else {
+                return Err(LakeError::Internal(format!("{} is not open", changes.target)));
+            };
+            table.commit(prepared, changes, &step).await?;
+        }
+        for (target, table) in &mut self.tables {
+            let busy = changes.binary_search_by(|c| c.target.cmp(target)).is_ok();
+            if !busy && table.is_quiet() {
+                table.advance(&step).await?;
+            }
+        }
+        marker::pass(marker::COMMIT_END);
+        self.broken = false;
+        Ok(Durable { position: end })
+    }
+
+    /// Compacts and writes log checkpoints where that is due; the host calls it once it has stored
+    /// its own checkpoint, so that nobody waits for it. A failure to tidy up is a warning.
+    ///
+    /// # Errors
+    /// Where a table has been taken over by others.
+    pub async fn maintain(&mut self) -> Result<(), LakeError> {
+        for table in self.tables.values_mut() {
+            table.maintain().await?;
+        }
+        Ok(())
+    }
+
+    /// Opens or makes the tables of an epoch.
+    async fn open_targets(&mut self, changes: &[TargetChanges]) -> Result<(), LakeError> {
+        for changes in changes {
+            if !self.tables.contains_key(&changes.target) {
+                let home = Home::new(changes.target.clone(), &self.store)?;
+                let table = Table::open_or_create(home, &self.shared, &changes.schema).await?;
+                self.tables.insert(changes.target.clone(), table);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the rows of all targets; nothing is in a log yet.
+    async fn prepare(
+        &self,
+        changes: &[TargetChanges],
+    ) -> Result<BTreeMap<TargetPath, Prepared>, LakeError> {
+        let work = changes.iter().filter_map(|c| Some((self.tables.get(&c.target)?, c)));
+        let work = futures::stream::iter(work).map(|(table, changes)| async move {
+            Ok((changes.target.clone(), table.prepare(changes).await?))
+        });
+        work.buffer_unordered(TARGETS_AT_ONCE).try_collect().await
+    }
+}
+
+#[cfg(test)]
+mod tests;

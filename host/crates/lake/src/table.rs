@@ -1,0 +1,214 @@
+//! One target: a Delta table that one pipeline upserts into.
+//!
+//! An epoch's changes are prepared (new rows to Parquet, old versions found and marked dead), made
+//! durable, and committed by one log entry. Nothing that is not in a log entry is ever read, so a
+//! crash at any point leaves the table as it was.
+
+pub(crate) mod bounds;
+pub(crate) mod checkpoint;
+pub(crate) mod columns;
+pub(crate) mod compact;
+pub(crate) mod compat;
+pub(crate) mod conflict;
+pub(crate) mod deletion;
+pub(crate) mod entry;
+pub(crate) mod files;
+pub(crate) mod keys;
+pub(crate) mod locate;
+pub(crate) mod merge;
+pub(crate) mod open;
+pub(crate) mod progress;
+pub(crate) mod read;
+pub(crate) mod state;
+pub(crate) mod stats;
+pub(crate) mod upsert;
+pub(crate) mod write;
+
+use std::sync::Arc;
+
+use change::Position;
+use deltalake::kernel::{Action, Add};
+use serde_json::{Map, Value};
+
+use crate::error::LakeError;
+use crate::lake::Settings;
+use crate::marker;
+use crate::storage::{Home, Published};
+use crate::table::entry::Operation;
+use crate::table::locate::Caches;
+use crate::table::progress::{Lookups, Progress};
+use crate::table::state::State;
+
+/// Times that a commit is done again because others were faster.
+pub(crate) const ATTEMPTS_MAX: usize = 10;
+
+/// What all tables of a pipeline share.
+#[derive(Clone, Debug)]
+pub(crate) struct Shared {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) caches: Arc<Caches>,
+}
+
+/// What has gathered in a table since it was last tidied up.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Wear {
+    /// Commits since the last compaction was looked at.
+    pub(crate) commits: u64,
+    /// Commits since the last log checkpoint.
+    pub(crate) entries: u64,
+}
+
+/// A table that is open for writing.
+#[derive(Debug)]
+pub(crate) struct Table {
+    home: Home,
+    shared: Shared,
+    state: State,
+    /// As of the pipeline's newest commit.
+    progress: Progress,
+    wear: Wear,
+    /// When the pipeline last committed, milliseconds since 1970.
+    committed_ms: i64,
+}
+
+/// What an epoch brings to every target.
+#[derive(Clone, Debug)]
+pub(crate) struct Step {
+    pub(crate) epoch: u64,
+    pub(crate) covered: Position,
+    pub(crate) all_durable: Position,
+}
+
+/// What a log entry does to the list of files.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FileChanges {
+    pub(crate) actions: Vec<Action>,
+    pub(crate) gone: Vec<String>,
+    pub(crate) come: Vec<Add>,
+}
+
+impl Table {
+    pub(crate) fn home(&self) -> &Home {
+        &self.home
+    }
+
+    pub(crate) fn state(&self) -> &State {
+        &self.state
+    }
+
+    pub(crate) fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    fn settings(&self) -> &Settings {
+        &self.shared.settings
+    }
+
+    fn now_ms(&self) -> i64 {
+        self.settings().now_ms()
+    }
+
+    /// Whether the table has not heard of the pipeline for as long as a target may stay quiet.
+    pub(crate) fn is_quiet(&self) -> bool {
+        let quiet_ms = i64::try_from(self.settings().quiet.as_millis()).unwrap_or(i64::MAX);
+        self.now_ms().saturating_sub(self.committed_ms) >= quiet_ms
+    }
+
+    /// The progress that the next commit carries.
+    fn next_progress(&self, step: Option<&Step>) -> Progress {
+        let mut next = self.progress.clone();
+        next.counter = next.counter.saturating_add(1);
+        if let Some(step) = step {
+            next.chain.clone_from(&self.settings().chain);
+            next.epoch = step.epoch;
+            next.covered = Some(step.covered.clone());
+            next.all_durable = Some(step.all_durable.clone());
+        }
+        next
+    }
+
+    /// A commit that carries nothing but a position.
+    pub(crate) async fn advance(&mut self, step: &Step) -> Result<(), LakeError> {
+        for _ in 0..ATTEMPTS_MAX {
+            let next = self.next_progress(Some(step));
+            marker::pass(marker::ADVANCE_BEFORE_LOG_ENTRY);
+            let changes = FileChanges::default();
+            match self.publish(Operation::Advance, Map::new(), changes, next).await? {
+                Published::Done => return Ok(()),
+                Published::Taken => self.follow().await?,
+            }
+        }
+        Err(self.contended())
+    }
+
+    fn contended(&self) -> LakeError {
+        LakeError::Contended { target: self.home.target().to_string(), attempts: ATTEMPTS_MAX }
+    }
+
+    /// Writes the next log entry and, where the version was free, takes it over into the state.
+    async fn publish(
+        &mut self,
+        operation: Operation,
+        metrics: Map<String, Value>,
+        changes: FileChanges,
+        progress: Progress,
+    ) -> Result<Published, LakeError> {
+        let now_ms = self.now_ms();
+        let FileChanges { actions, gone, come } = changes;
+        let entry = entry::encode(&self.home, operation, metrics, &progress, actions, now_ms)?;
+        // A store makes missing folders by itself: without this look a table that was deleted under
+        // our feet would come back as a log that begins in its middle.
+        if !self.home.has_entry(self.state.version).await? {
+            let missing = format!("log entry {}", self.state.version);
+            return Err(LakeError::Vanished { target: self.home.target().to_string(), missing });
+        }
+        let version = self.state.version.saturating_add(1);
+        let published = self.home.publish(version, entry).await?;
+        if published == Published::Done {
+            self.state.version = version;
+            for name in &gone {
+                self.state.files.remove(name);
+            }
+            for add in come {
+                self.state.files.insert(add);
+            }
+            self.progress = progress;
+            self.committed_ms = now_ms;
+            self.wear.entries = self.wear.entries.saturating_add(1);
+        }
+        Ok(published)
+    }
+
+    /// Takes over what others committed, or stops where that cannot be followed.
+    async fn follow(&mut self) -> Result<(), LakeError> {
+        let target = self.home.target().to_string();
+        let Some(fresh) = State::load(&self.home, None).await? else {
+            return Err(LakeError::Vanished { target, missing: "its log".into() });
+        };
+        for version in self.state.version.saturating_add(1)..=fresh.version {
+            let Some(bytes) = self.home.read_entry(version).await? else {
+                return Err(LakeError::Vanished {
+                    target,
+                    missing: format!("log entry {version}"),
+                });
+            };
+            let entry = entry::decode(&self.home, version, &bytes)?;
+            let seen = conflict::Seen {
+                target: &target,
+                pipeline: &self.settings().pipeline,
+                counter: self.progress.counter,
+            };
+            match conflict::judge(&entry, &seen)? {
+                conflict::Verdict::SameRows => {
+                    tracing::info!(target = %target, version, operation = %entry.operation, "following a commit by others");
+                }
+                conflict::Verdict::OtherRows => {
+                    tracing::warn!(target = %target, version, operation = %entry.operation, "others change rows of this table");
+                    self.progress.lookups = Lookups::Always;
+                }
+            }
+        }
+        self.state = fresh;
+        Ok(())
+    }
+}

@@ -1,0 +1,252 @@
+//! Rewrites small files and files with many dead rows into few files sorted by key, without changing
+//! a row.
+//!
+//! It happens in the writer's own order, between two epochs, so that it never races with one. A step
+//! takes a bounded number of files and bytes; what is left is the next step's.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use deltalake::kernel::Action;
+use object_store::ObjectStoreExt;
+use serde_json::{Map, Value};
+
+use crate::error::LakeError;
+use crate::lake::Maintenance;
+use crate::marker;
+use crate::storage::Published;
+use crate::table::entry::Operation;
+use crate::table::files::{DataChange, DataFile, Files};
+use crate::table::locate;
+use crate::table::merge::{Merge, Run};
+use crate::table::state::PIPELINE_PROPERTY;
+use crate::table::write::{self, Encoder, Layout, NewFile};
+use crate::table::{FileChanges, Table, read};
+
+/// Files that one step takes: each keeps a decoded batch in memory.
+const FILES_MAX: usize = 64;
+
+/// What a step takes, and whether there is more.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Choice {
+    names: BTreeSet<String>,
+    more: bool,
+}
+
+impl Table {
+    /// Whether the pipeline made the table.
+    pub(crate) fn is_own(&self) -> bool {
+        self.state.property(PIPELINE_PROPERTY) == Some(self.settings().pipeline.as_str())
+    }
+
+    /// Tidies up where that is due. What fails before the log is touched is a warning: the table is
+    /// as it was, and the next epoch is worth more than a tidy table.
+    pub(crate) async fn maintain(&mut self) -> Result<(), LakeError> {
+        let rules = self.settings().maintenance.clone();
+        if self.wear.commits >= rules.compact_commits.max(1) {
+            let choice = choose(&self.state.files, &rules);
+            if !choice.more {
+                self.wear.commits = 0;
+            }
+            if !choice.names.is_empty() && self.progress.counter > 0 {
+                self.compact(&choice.names).await?;
+            }
+        }
+        if self.wear.entries >= rules.checkpoint_commits.max(1) {
+            self.wear.entries = 0;
+            self.write_checkpoint().await;
+        }
+        Ok(())
+    }
+
+    async fn compact(&mut self, names: &BTreeSet<String>) -> Result<(), LakeError> {
+        let target = self.home.target().clone();
+        let Some(ids) = self.known_ids() else {
+            return Ok(());
+        };
+        let files = match self.rewrite(names, ids).await {
+            Ok(files) => files,
+            Err(error) => {
+                tracing::warn!(target = %target, %error, "compaction failed, going on without");
+                return Ok(());
+            }
+        };
+        let (changes, metrics) = self.exchange(names, &files);
+        let next = self.next_progress(None);
+        marker::pass(marker::COMPACT_BEFORE_LOG_ENTRY);
+        let published = self.publish(Operation::Compact, metrics, changes, next).await?;
+        if published == Published::Taken {
+            // Others were faster, and their files are not what was read: leave it for next time.
+            self.discard(&files).await;
+            return self.follow().await;
+        }
+        marker::pass(marker::COMPACT_AFTER_LOG_ENTRY);
+        for file in &files {
+            read::keep_footer(
+                &self.home,
+                &self.shared.caches.footers,
+                &file.add.path,
+                &file.footer,
+            );
+        }
+        tracing::info!(target = %target, files = names.len(), into = files.len(),
+            rows = files.iter().map(|f| f.rows).sum::<u64>(), "compacted");
+        Ok(())
+    }
+
+    /// The id columns by index, where the table tells them.
+    fn known_ids(&self) -> Option<Vec<usize>> {
+        let names = self.state.id_columns()?;
+        let indexes: Result<Vec<usize>, _> =
+            names.iter().map(|n| self.state.arrow.index_of(n)).collect();
+        indexes.ok()
+    }
+
+    /// Writes the live rows of files to new files, and makes these durable.
+    async fn rewrite(
+        &self,
+        names: &BTreeSet<String>,
+        ids: Vec<usize>,
+    ) -> Result<Vec<NewFile>, LakeError> {
+        let schema = Arc::clone(&self.state.arrow);
+        let file_bytes = self.settings().maintenance.file_bytes;
+        let layout = Layout { schema: Arc::clone(&schema), ids: ids.clone(), file_bytes };
+        let mut runs = Vec::new();
+        for file in names.iter().filter_map(|n| self.state.files.get(n)) {
+            let dead = locate::dead_rows(&self.home, &self.shared.caches, file).await?;
+            let footers = &self.shared.caches.footers;
+            let footer = read::footer(&self.home, footers, file.name(), file.size()).await?;
+            runs.push(Run::open(&self.home, file.name(), &footer, &schema, &ids, dead)?);
+        }
+        let mut merge = Merge::new(schema, &ids, runs)?;
+        let mut encoder = Encoder::new(layout);
+        let mut files = Vec::new();
+        let wrong = |e| write::write_error(&self.home, e);
+        while let Some(batch) = merge.next().await? {
+            for full in encoder.push(&batch).map_err(wrong)? {
+                files.push(self.store_unchanged(full).await?);
+            }
+        }
+        if let Some(last) = encoder.finish().map_err(wrong)? {
+            files.push(self.store_unchanged(last).await?);
+        }
+        let written: Vec<String> = files.iter().map(|f| f.add.path.clone()).collect();
+        self.home.disk().sync_files(&written).await?;
+        self.home.disk().sync_folder("").await?;
+        Ok(files)
+    }
+
+    async fn store_unchanged(&self, file: write::Encoded) -> Result<NewFile, LakeError> {
+        write::store(&self.home, file, DataChange::No, self.now_ms()).await
+    }
+
+    /// The actions that put new files in the place of old ones, and what the log says of it.
+    fn exchange(
+        &self,
+        names: &BTreeSet<String>,
+        files: &[NewFile],
+    ) -> (FileChanges, Map<String, Value>) {
+        let now_ms = self.now_ms();
+        let mut changes = FileChanges::default();
+        for file in names.iter().filter_map(|n| self.state.files.get(n)) {
+            changes.actions.push(Action::Remove(file.remove(DataChange::No, now_ms)));
+            changes.gone.push(file.name().to_owned());
+        }
+        changes.come.extend(files.iter().map(|f| f.add.clone()));
+        changes.actions.extend(changes.come.iter().cloned().map(Action::Add));
+        let metrics = [
+            ("numRemovedFiles", names.len().to_string()),
+            ("numAddedFiles", files.len().to_string()),
+        ];
+        let metrics = metrics.map(|(k, v)| (k.to_owned(), Value::String(v)));
+        (changes, metrics.into_iter().collect())
+    }
+
+    /// Deletes files that no log entry names; what stays behind is litter that a vacuum finds.
+    async fn discard(&self, files: &[NewFile]) {
+        for file in files {
+            if let Ok(path) = self.home.path(&file.add.path) {
+                let _ = self.home.store().delete(&path).await;
+            }
+        }
+    }
+}
+
+fn is_worn(file: &DataFile, rules: &Maintenance) -> bool {
+    #[expect(clippy::cast_precision_loss, reason = "a share of rows needs no exactness")]
+    let share = |rows: u64| file.dead_rows() as f64 / rows as f64;
+    file.rows().is_some_and(|rows| rows > 0 && share(rows) >= rules.dead_share_max)
+}
+
+/// The files that gain by being rewritten: the worn ones, and the small ones once there are many.
+fn choose(files: &Files, rules: &Maintenance) -> Choice {
+    let mut worn: Vec<&DataFile> = files.iter().filter(|f| is_worn(f, rules)).collect();
+    let is_small = |f: &&DataFile| f.size() < rules.file_bytes / 2 && !is_worn(f, rules);
+    let mut small: Vec<&DataFile> = files.iter().filter(is_small).collect();
+    if small.len() < rules.small_files_max.max(2) {
+        small.clear();
+    }
+    small.sort_unstable_by_key(|f| f.size());
+    worn.sort_unstable_by_key(|f| std::cmp::Reverse(f.dead_rows()));
+    let mut choice = Choice::default();
+    let mut bytes = 0_u64;
+    for file in worn.into_iter().chain(small) {
+        bytes = bytes.saturating_add(file.size());
+        let full = bytes > rules.step_bytes_max || choice.names.len() >= FILES_MAX;
+        if full && !choice.names.is_empty() {
+            choice.more = true;
+            break;
+        }
+        choice.names.insert(file.name().to_owned());
+    }
+    choice
+}
+
+#[cfg(test)]
+mod tests {
+    use deltalake::kernel::{Add, DeletionVectorDescriptor, StorageType};
+
+    use super::*;
+
+    fn add(name: &str, size: i64, rows: u64, dead: i64) -> Add {
+        let vector = DeletionVectorDescriptor {
+            storage_type: StorageType::UuidRelativePath,
+            path_or_inline_dv: String::new(),
+            offset: None,
+            size_in_bytes: 0,
+            cardinality: dead,
+        };
+        Add {
+            path: name.into(),
+            size,
+            stats: Some(format!("{{\"numRecords\":{rows}}}")),
+            deletion_vector: (dead > 0).then_some(vector),
+            ..Add::default()
+        }
+    }
+
+    fn chosen(adds: &[Add]) -> Vec<String> {
+        let mut files = Files::default();
+        adds.iter().for_each(|a| files.insert(a.clone()));
+        let rules = Maintenance {
+            file_bytes: 100,
+            small_files_max: 3,
+            dead_share_max: 0.25,
+            step_bytes_max: 250,
+            ..Maintenance::default()
+        };
+        let choice = choose(&files, &rules);
+        choice.names.into_iter().chain(choice.more.then(|| "more".to_owned())).collect()
+    }
+
+    #[test]
+    fn only_files_that_gain_are_chosen() {
+        let big = |name: &str, dead| add(name, 90, 100, dead);
+        let small = |name: &str| add(name, 10, 10, 0);
+        assert!(chosen(&[big("a", 24), small("b"), small("c")]).is_empty());
+        assert_eq!(chosen(&[big("a", 25), small("b"), small("c")]), ["a"]);
+        assert_eq!(chosen(&[big("a", 0), small("b"), small("c"), small("d")]), ["b", "c", "d"]);
+        let many = [big("a", 30), big("b", 40), big("c", 50)];
+        assert_eq!(chosen(&many), ["b", "c", "more"], "the most worn first, up to a step's bytes");
+    }
+}

@@ -1,0 +1,268 @@
+//! One epoch's changes of one target: prepared, made durable, committed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow_array::{BooleanArray, RecordBatch};
+use arrow_buffer::BooleanBuffer;
+use arrow_select::filter::filter_record_batch;
+use delta_kernel::schema::{StructField, StructType};
+use deltalake::kernel::{Action, Metadata, MetadataExt, Protocol};
+use roaring::RoaringTreemap;
+use serde_json::{Map, Value};
+
+use crate::changes::TargetChanges;
+use crate::error::LakeError;
+use crate::marker;
+use crate::storage::Published;
+use crate::table::entry::Operation;
+use crate::table::files::DataChange;
+use crate::table::keys::Wanted;
+use crate::table::locate::{self, Found};
+use crate::table::open::protocol_of;
+use crate::table::progress::Lookups;
+use crate::table::write::{self, Layout, NewFile};
+use crate::table::{ATTEMPTS_MAX, FileChanges, Step, Table, columns, compat, deletion, read};
+
+/// What is written and synced of an epoch's changes, but not in the log.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    files: Vec<NewFile>,
+    deaths: Deaths,
+    /// The table's new shape, where columns are added.
+    shape: Option<(Option<Protocol>, Metadata, StructType)>,
+    sources: Option<crate::sources::SourceKeys>,
+}
+
+/// Old rows that die.
+#[derive(Debug, Default)]
+struct Deaths {
+    found: BTreeMap<String, Found>,
+    /// All dead rows of a file that lives on.
+    dead: BTreeMap<String, RoaringTreemap>,
+    vectors: BTreeMap<String, deltalake::kernel::DeletionVectorDescriptor>,
+}
+
+impl Table {
+    /// Writes an epoch's new rows and finds the old ones. Nothing of it can be seen by readers.
+    pub(crate) async fn prepare(&self, changes: &TargetChanges) -> Result<Prepared, LakeError> {
+        let ids: Vec<String> = changes.schema.id_names().map(str::to_owned).collect();
+        self.check_ids(&ids)?;
+        let policy = self.settings().new_columns;
+        let added = columns::added(&self.home, &self.state.schema, &changes.schema, policy)?;
+        let shape = self.widened(&added)?;
+        let schema = match &shape {
+            Some((_, _, schema)) => columns::arrow_schema(schema)?,
+            None => Arc::clone(&self.state.arrow),
+        };
+        let layout = Layout {
+            ids: columns::ids_in(&schema, &changes.schema),
+            schema,
+            file_bytes: self.settings().maintenance.file_bytes,
+        };
+        let wanted = Arc::new(self.wanted(changes)?);
+        let (files, found) = futures::try_join!(
+            self.write_rows(&layout, &changes.rows),
+            locate::locate(&self.home, &self.shared.caches, &self.state.files, &wanted),
+        )?;
+        marker::pass(marker::COMMIT_AFTER_DATA_FILE);
+        let deaths = self.bury(found).await?;
+        let names: Vec<String> = files.iter().map(|f| f.add.path.clone()).collect();
+        self.home.disk().sync_files(&names).await?;
+        let sources = Some(changes.sources.as_ref().clone());
+        Ok(Prepared { files, deaths, shape, sources })
+    }
+
+    fn check_ids(&self, ids: &[String]) -> Result<(), LakeError> {
+        match self.state.id_columns() {
+            Some(known) if known != ids => Err(LakeError::Schema {
+                target: self.home.target().to_string(),
+                reason: format!(
+                    "its id columns are {}, those of the changes are {}",
+                    known.join(", "),
+                    ids.join(", ")
+                ),
+                hint:
+                    "put the former id columns back, or move the table away so that it is rebuilt"
+                        .into(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Protocol, metadata and columns once the new columns are in; none where there are none.
+    #[expect(clippy::type_complexity, reason = "three parts of one thing, used in one place")]
+    fn widened(
+        &self,
+        added: &[StructField],
+    ) -> Result<Option<(Option<Protocol>, Metadata, StructType)>, LakeError> {
+        if added.is_empty() {
+            return Ok(None);
+        }
+        let wrong = |e| self.home.delta_error("add columns", e);
+        let fields = self.state.schema.fields().cloned().chain(added.iter().cloned());
+        let schema = StructType::try_new(fields).map_err(wrong)?;
+        let metadata = self
+            .state
+            .metadata
+            .clone()
+            .with_schema(&schema)
+            .map_err(|e| self.home.delta_error("add columns", e))?;
+        let present = compat::features(&self.state.protocol);
+        let needs = columns::has_timestamp_ntz(&schema)
+            && !present.iter().any(|f| f == compat::TIMESTAMP_NTZ);
+        let protocol = if needs { Some(protocol_of(&self.home, &schema, &present)?) } else { None };
+        Ok(Some((protocol, metadata, schema)))
+    }
+
+    /// The keys to look for: those whose old row may exist.
+    fn wanted(&self, changes: &TargetChanges) -> Result<Wanted, LakeError> {
+        let wrong = |source| LakeError::Arrow { action: "pick the id columns", source };
+        let keys = changes.rows.project(changes.schema.id_columns()).map_err(wrong)?;
+        let parts =
+            [(keys, &changes.rows_inserted), (changes.gone.clone(), &changes.gone_inserted)];
+        let mut batches = Vec::new();
+        for (keys, inserted) in parts {
+            batches.push(match self.progress.lookups {
+                Lookups::Always => keys,
+                Lookups::WhereNeeded => without(&keys, inserted).map_err(wrong)?,
+            });
+        }
+        Wanted::of(changes.schema.id_arrow(), &batches)
+    }
+
+    async fn write_rows(
+        &self,
+        layout: &Layout,
+        rows: &RecordBatch,
+    ) -> Result<Vec<NewFile>, LakeError> {
+        let mut files = Vec::new();
+        if rows.num_rows() == 0 {
+            return Ok(files);
+        }
+        let rows = read::align(rows, &layout.schema)?;
+        for file in write::encode(&self.home, layout, rows).await? {
+            files.push(write::store(&self.home, file, DataChange::Yes, self.now_ms()).await?);
+        }
+        Ok(files)
+    }
+
+    /// Writes the deletion vectors of the rows found, and syncs them.
+    async fn bury(&self, found: BTreeMap<String, Found>) -> Result<Deaths, LakeError> {
+        let mut dead = BTreeMap::new();
+        for (name, found) in &found {
+            let all = found.dying.clone() | found.dead.as_ref();
+            // A file without a live row goes as a whole.
+            if all.len() < found.rows {
+                dead.insert(name.clone(), all);
+            }
+        }
+        let mut vectors = BTreeMap::new();
+        if !dead.is_empty() {
+            let written = deletion::write(&self.home, &dead).await?;
+            marker::pass(marker::COMMIT_AFTER_DELETION_VECTOR);
+            self.home.disk().sync_files(std::slice::from_ref(&written.name)).await?;
+            vectors = written.vectors;
+        }
+        Ok(Deaths { found, dead, vectors })
+    }
+
+    /// Commits what was prepared; done again from the look for old rows on where others were faster.
+    pub(crate) async fn commit(
+        &mut self,
+        mut prepared: Prepared,
+        changes: &TargetChanges,
+        step: &Step,
+    ) -> Result<(), LakeError> {
+        for _ in 0..ATTEMPTS_MAX {
+            self.home.disk().sync_folder("").await?;
+            let mut next = self.next_progress(Some(step));
+            next.sources = prepared.sources.clone().or(next.sources);
+            let actions = self.actions(&prepared);
+            let metrics = metrics(&prepared);
+            marker::pass(marker::COMMIT_BEFORE_LOG_ENTRY);
+            if self.publish(Operation::Update, metrics, actions, next).await? == Published::Done {
+                marker::pass(marker::COMMIT_AFTER_LOG_ENTRY);
+                self.wear.commits = self.wear.commits.saturating_add(1);
+                self.remember(prepared)?;
+                return Ok(());
+            }
+            self.follow().await?;
+            // Keys that needed no look before may have come in with others' rows.
+            let wanted = Arc::new(self.wanted(changes)?);
+            let files = &self.state.files;
+            let found = locate::locate(&self.home, &self.shared.caches, files, &wanted).await?;
+            prepared.deaths = self.bury(found).await?;
+        }
+        Err(self.contended())
+    }
+
+    /// The file actions of a commit.
+    fn actions(&self, prepared: &Prepared) -> FileChanges {
+        let now_ms = self.now_ms();
+        let mut changes = FileChanges::default();
+        if let Some((protocol, metadata, _)) = &prepared.shape {
+            changes.actions.extend(protocol.clone().map(Action::Protocol));
+            changes.actions.push(Action::Metadata(metadata.clone()));
+        }
+        for (name, found) in &prepared.deaths.found {
+            let Some(file) = self.state.files.get(name) else { continue };
+            changes.actions.push(Action::Remove(file.remove(DataChange::Yes, now_ms)));
+            match prepared.deaths.vectors.get(name) {
+                Some(vector) => changes.come.push(file.add_with_vector(vector.clone(), found.rows)),
+                None => changes.gone.push(name.clone()),
+            }
+        }
+        changes.come.extend(prepared.files.iter().map(|f| f.add.clone()));
+        changes.actions.extend(changes.come.iter().cloned().map(Action::Add));
+        changes
+    }
+
+    /// Takes over the new shape, and keeps what the next epoch would otherwise read back.
+    fn remember(&mut self, prepared: Prepared) -> Result<(), LakeError> {
+        let caches = Arc::clone(&self.shared.caches);
+        if let Some((protocol, metadata, schema)) = prepared.shape {
+            self.state.protocol = protocol.unwrap_or_else(|| self.state.protocol.clone());
+            self.state.metadata = metadata;
+            self.state.arrow = columns::arrow_schema(&schema)?;
+            self.state.schema = schema;
+        }
+        for file in prepared.files {
+            read::keep_footer(&self.home, &caches.footers, &file.add.path, &file.footer);
+        }
+        for (name, dead) in prepared.deaths.dead {
+            if let Some(vector) = prepared.deaths.vectors.get(&name) {
+                let path = &vector.path_or_inline_dv;
+                let key = locate::vector_key(&self.home, &name, path, vector.offset);
+                let bytes = dead.serialized_size();
+                caches.vectors.put(key, Arc::new(dead), bytes);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The keys whose bit is not set.
+fn without(
+    keys: &RecordBatch,
+    inserted: &BooleanBuffer,
+) -> Result<RecordBatch, arrow_schema::ArrowError> {
+    filter_record_batch(keys, &BooleanArray::new(!inserted, None))
+}
+
+/// `operationMetrics`, named as Spark names those of a streaming update.
+fn metrics(prepared: &Prepared) -> Map<String, Value> {
+    let rows: u64 = prepared.files.iter().map(|f| f.rows).sum();
+    let dying: u64 = prepared.deaths.found.values().map(|f| f.dying.len()).sum();
+    let bytes: i64 = prepared.files.iter().map(|f| f.add.size).sum();
+    let removed = prepared.deaths.found.len().saturating_sub(prepared.deaths.vectors.len());
+    let metrics = [
+        ("numOutputRows", rows.to_string()),
+        ("numRemovedRows", dying.to_string()),
+        ("numAddedFiles", prepared.files.len().to_string()),
+        ("numRemovedFiles", removed.to_string()),
+        ("numDeletionVectorsUpdated", prepared.deaths.vectors.len().to_string()),
+        ("numOutputBytes", bytes.to_string()),
+    ];
+    metrics.into_iter().map(|(key, value)| (key.to_owned(), Value::String(value))).collect()
+}
