@@ -157,3 +157,56 @@ fn engine_digest(engine: &wasmtime::Engine) -> String {
 pub(crate) fn hex(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::guest::Guest;
+    use crate::{Engine, EngineOptions, describe};
+
+    fn options(folder: &Path) -> EngineOptions {
+        EngineOptions { cache: Some(folder.to_path_buf()), ..EngineOptions::default() }
+    }
+
+    fn only_file(folder: &Path) -> PathBuf {
+        let mut files: Vec<_> =
+            fs::read_dir(folder).expect("a folder").map(|e| e.expect("an entry").path()).collect();
+        assert_eq!(files.len(), 1, "{files:?}");
+        files.remove(0)
+    }
+
+    #[test]
+    fn a_compiled_plugin_is_kept_and_a_rotten_or_foreign_file_is_written_anew() {
+        let parent = tempfile::tempdir().expect("a folder");
+        let folder = parent.path().join("compiled");
+        let engine = Engine::new(options(&folder)).expect("an engine");
+        let plugin = Guest::filter().module();
+        describe(&engine, &plugin).expect("a plugin");
+        let file = only_file(&folder);
+        let good = fs::read(&file).expect("a file");
+        let inode = fs::metadata(&file).expect("a file").ino();
+        describe(&engine, &plugin).expect("a plugin");
+        assert_eq!(fs::metadata(&file).expect("a file").ino(), inode, "read, not written");
+        let mut flipped = good.clone();
+        flipped[5000] ^= 1;
+        let cut = good[..good.len() / 2].to_vec();
+        for bad in [flipped, cut, b"sluicec1".to_vec(), Vec::new()] {
+            fs::write(&file, &bad).expect("written");
+            describe(&engine, &plugin).expect("a plugin");
+            assert_eq!(fs::read(only_file(&folder)).expect("a file"), good);
+        }
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o666)).expect("changed");
+        describe(&engine, &plugin).expect("a plugin");
+        assert_eq!(fs::metadata(&file).expect("a file").mode() & 0o777, 0o600, "written anew");
+    }
+
+    #[test]
+    fn a_folder_that_others_may_enter_is_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("changed");
+        let error = Engine::new(options(folder.path())).err().expect("refused").to_string();
+        assert!(error.ends_with("others may enter it (mode 755)"), "{error}");
+    }
+}

@@ -5,6 +5,9 @@ mod digest;
 mod routes;
 mod run;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

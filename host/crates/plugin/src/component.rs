@@ -184,3 +184,86 @@ fn compile(engine: &Engine, component: &[u8]) -> wasmtime::Result<Component> {
         None => Component::from_binary(engine.wasm(), component),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use change::Diagnose;
+
+    use super::*;
+    use crate::EngineOptions;
+    use crate::guest::{Guest, embedded};
+
+    fn error_of(bytes: &[u8]) -> PluginError {
+        let engine = Engine::new(EngineOptions::default()).expect("an engine");
+        load(&engine, &"p".into(), bytes, None).err().expect("refused")
+    }
+
+    #[test]
+    fn a_core_module_with_its_interface_is_a_plugin() {
+        let engine = Engine::new(EngineOptions::default()).expect("an engine");
+        let module = Guest::filter().module();
+        let described = describe(&engine, &module).expect("a plugin");
+        assert_eq!(described.form, Form::CoreModule);
+        assert_eq!((described.name.as_str(), described.version.as_str()), ("wat", "wat"));
+        assert_eq!(described.exports, [TRANSFORM]);
+        let component =
+            ComponentEncoder::default().module(&module).expect("a module").encode().expect("one");
+        let described = describe(&engine, &component).expect("a plugin");
+        assert_eq!(described.form, Form::Component);
+        assert_eq!(described.sha256, hex(&component));
+    }
+
+    #[test]
+    fn what_is_no_plugin_is_told_before_it_runs() {
+        assert_eq!(error_of(b"(module)").to_string(), "plugin `p` is not a WebAssembly file");
+        assert_eq!(error_of(b"").to_string(), "plugin `p` is not a WebAssembly file");
+        let core = wat::parse_str("(module)").expect("text");
+        let wanted = format!("plugin `p` does not export `{TRANSFORM}` (it exports: nothing)");
+        assert_eq!(error_of(&core).to_string(), wanted);
+        let component = wat::parse_str("(component)").expect("text");
+        assert_eq!(error_of(&component).to_string(), wanted);
+        let mut broken = Guest::filter().module();
+        broken.truncate(broken.len() / 2);
+        assert_eq!(error_of(&broken).to_string(), "plugin `p` is not a valid component");
+        let half = embedded("(module (memory (export \"memory\") 1))");
+        assert_eq!(error_of(&half).to_string(), "plugin `p` is not a valid component");
+    }
+
+    #[test]
+    fn wasi_is_refused_with_the_way_out() {
+        let component = wat::parse_str(
+            r#"(component (import "wasi:clocks/wall-clock@0.2.0" (instance (export "now" (func)))))"#,
+        );
+        let error = error_of(&component.expect("text"));
+        insta::assert_snapshot!(error, @"plugin `p` imports `wasi:clocks/wall-clock@0.2.0`, and no plugin gets WASI");
+        insta::assert_snapshot!(error.hint().unwrap_or_default(), @"build it without WASI: Rust with --target wasm32-unknown-unknown, JavaScript and Python with --stub-wasi");
+        let core = wat::parse_str(
+            r#"(module (import "wasi_snapshot_preview1" "clock_time_get" (func (param i32 i64 i32) (result i32))))"#,
+        );
+        let error = error_of(&core.expect("text"));
+        insta::assert_snapshot!(error, @"plugin `p` imports `wasi_snapshot_preview1`, and no plugin gets WASI");
+        let other = wat::parse_str(
+            r#"(component (import "sluice:transform/lookup@0.1.5" (instance (export "get" (func)))))"#,
+        );
+        let error = error_of(&other.expect("text"));
+        insta::assert_snapshot!(error, @"plugin `p` imports `sluice:transform/lookup@0.1.5`, which this host does not have");
+    }
+
+    #[test]
+    fn another_file_than_the_pinned_one_is_refused() {
+        let engine = Engine::new(EngineOptions::default()).expect("an engine");
+        let module = Guest::filter().module();
+        let pin = hex(&module).to_uppercase();
+        assert!(load(&engine, &"p".into(), &module, Some(&pin)).is_ok());
+        let error = load(&engine, &"p".into(), &module, Some("00")).err().expect("refused");
+        assert!(error.to_string().ends_with("the manifest pins 00"), "{error}");
+    }
+
+    #[test]
+    fn the_interface_is_as_it_was_released() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../wit");
+        let read =
+            |path: &str| std::fs::read_to_string(format!("{folder}/{path}")).expect("a file");
+        assert_eq!(read("transform.wit"), read("released/0.1.0/transform.wit"));
+    }
+}

@@ -72,7 +72,11 @@ mod tests {
         let config = serde_json::json!({"salt": "geheim", "columns": ["a", 7], "extra": 1});
         let problems = check(&"mask".into(), schema, &config).expect("a schema");
         let text: Vec<_> = problems.iter().map(ToString::to_string).collect();
-        insta::assert_snapshot!(text.join("\n"), @"");
+        insta::assert_snapshot!(text.join("\n"), @r#"
+        plugin `mask`, config/salt: the value is shorter than 8 characters
+        plugin `mask`, config/columns/1: the value is not of type "string"
+        plugin `mask`, config: Additional properties are not allowed ('extra' was unexpected)
+        "#);
         assert!(!text.join("").contains("geheim"));
     }
 

@@ -14,6 +14,8 @@ mod config;
 mod convert;
 mod engine;
 mod error;
+#[cfg(test)]
+mod guest;
 mod instance;
 mod limits;
 mod log;

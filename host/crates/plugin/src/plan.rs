@@ -6,6 +6,9 @@ mod constant;
 mod identity;
 mod view;
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::sync::Arc;
 
