@@ -285,9 +285,10 @@ impl Fold {
     }
 
     fn prepare(&mut self, batch: &Transformed) -> Result<Prepared, LakeError> {
-        let known = self.schemas.iter().find(|(output, _)| {
-            Arc::ptr_eq(output, &batch.schema) || **output == *batch.schema
-        });
+        let known = self
+            .schemas
+            .iter()
+            .find(|(output, _)| Arc::ptr_eq(output, &batch.schema) || **output == *batch.schema);
         let stored = match known {
             Some((_, stored)) => Arc::clone(stored),
             None => {

@@ -217,6 +217,11 @@ impl Lake {
         &self.recovered
     }
 
+    /// The number of this pipeline's commits to each target so far.
+    pub fn counters(&self) -> impl Iterator<Item = (&TargetPath, i64)> {
+        self.tables.iter().map(|(target, table)| (target, table.progress().counter))
+    }
+
     /// Commits an epoch: one atomic commit for each target in `changes`, in their order, and small
     /// ones for targets that have been quiet too long. Tidies up first where that is due.
     ///

@@ -212,3 +212,11 @@ impl Table {
         Ok(())
     }
 }
+
+#[cfg(test)]
+impl Table {
+    /// Takes over what others committed.
+    pub(crate) async fn follow_for_test(&mut self) {
+        self.follow().await.expect("followed");
+    }
+}

@@ -23,8 +23,10 @@ pub(super) struct KeyHasher(hashbrown::DefaultHashBuilder);
 
 impl KeyHasher {
     /// The hash of a [`Keys::code`].
-    pub(super) fn of_code(&self, code: u64) -> u64 {
-        self.0.hash_one(code)
+    pub(super) fn of_code(&self, code: u64) -> u32 {
+        let hash = self.0.hash_one(code).to_le_bytes();
+        let (low, _) = hash.split_first_chunk().unwrap_or((&[0; 4], &[]));
+        u32::from_le_bytes(*low)
     }
 }
 

@@ -51,6 +51,20 @@ impl Entry {
     }
 }
 
+/// Where the entry of a key is. Its hash lies beside it, so that an index that grows need not look
+/// at the entries, which lie all over the memory.
+#[derive(Clone, Copy, Debug)]
+struct Indexed {
+    hash: u32,
+    entry: u32,
+}
+
+/// The table takes its position from the low bits and its tag from the high ones: an odd factor
+/// (2^64 divided by the golden ratio) brings all bits of the hash to both.
+fn spread(hash: u32) -> u64 {
+    u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
 /// The open epoch of one target.
 #[derive(Debug)]
 pub(super) struct TargetFold {
@@ -58,7 +72,7 @@ pub(super) struct TargetFold {
     schema: Arc<StoredSchema>,
     batches: Vec<Held>,
     entries: Vec<Entry>,
-    index: HashTable<u32>,
+    index: HashTable<Indexed>,
     counts: ChangeCounts,
     sources: Arc<SourceKeys>,
 }
@@ -121,16 +135,17 @@ impl TargetFold {
         let keys = self.batches.get(batch as usize).map(|h| &h.keys).ok_or_else(missing)?;
         let code = keys.code(image, hasher).ok_or_else(missing)?;
         let (batches, entries) = (&self.batches, &mut self.entries);
-        let same = |at: &u32| {
-            entries
-                .get(*at as usize)
-                .is_some_and(|e| e.code == code && same_bytes(batches, *e, keys, image))
+        let hash = hasher.of_code(code);
+        let same = |at: &Indexed| {
+            at.hash == hash
+                && entries
+                    .get(at.entry as usize)
+                    .is_some_and(|e| e.code == code && same_bytes(batches, *e, keys, image))
         };
-        let code_of = |at: &u32| entries.get(*at as usize).map_or(0, |e| hasher.of_code(e.code));
         let state = if kind.is_new() { EXISTS } else { 0 };
-        let at = match self.index.entry(hasher.of_code(code), same, code_of) {
+        let at = match self.index.entry(spread(hash), same, |at| spread(at.hash)) {
             hash_table::Entry::Occupied(known) => {
-                let at = *known.get();
+                let at = known.get().entry;
                 if let Some(entry) = entries.get_mut(at as usize) {
                     entry.row = row;
                     entry.batch = batch | state | (entry.batch & INSERTED);
@@ -142,7 +157,7 @@ impl TargetFold {
                 let inserted = if first { INSERTED } else { 0 };
                 let at = u32::try_from(entries.len());
                 let at = at.map_err(|_| too_large(&self.path, "keys"))?;
-                new.insert(at);
+                new.insert(Indexed { hash, entry: at });
                 entries.push(Entry { code, row, batch: batch | state | inserted });
                 at
             }

@@ -24,3 +24,365 @@ async fn rows_come_change_and_go() {
     simple.commit(&[(1, delete()), (3, put(31)), (4, put(41))]).await.expect("committed");
     assert_eq!(simple.rows().await, [(3, 31), (4, 41)]);
 }
+
+/// One epoch of the model test: keys with their new value, none of it for a delete.
+type ModelEpoch = Vec<(i32, Option<i32>)>;
+
+fn model_epochs() -> impl Strategy<Value = Vec<ModelEpoch>> {
+    let change = (0..60i32, proptest::option::weighted(0.7, 0..1000i32));
+    proptest::collection::vec(proptest::collection::vec(change, 1..25), 1..9)
+}
+
+async fn run_model(kind: KeyKind, epochs: &[ModelEpoch], reopen: u64, tidy: u64) {
+    let root = tempfile::tempdir().expect("a folder");
+    let mut options = options(root.path());
+    options.maintenance.file_bytes = 1 << 10;
+    options.maintenance.compact_commits = tidy;
+    options.maintenance.small_files_max = 2;
+    options.maintenance.checkpoint_commits = tidy + 1;
+    let target = target(root.path(), "orders");
+    let schema = schema(kind, &[]);
+    let mut lake = Lake::open(options.clone()).await.expect("opened");
+    let mut model: BTreeMap<i32, i32> = BTreeMap::new();
+    for (number, changes_of) in (1..).zip(epochs) {
+        let mut net = BTreeMap::new();
+        for (key, value) in changes_of {
+            // The fold says so only where the source inserted the key.
+            let inserted = net.get(key).map_or(!model.contains_key(key), |n: &Net| n.inserted);
+            net.insert(*key, Net { value: *value, inserted });
+        }
+        for (key, net) in &net {
+            match net.value {
+                Some(value) => model.insert(*key, value),
+                None => model.remove(key),
+            };
+        }
+        let epoch = epoch(number, vec![changes(&target, &schema, kind, &net)]);
+        lake.commit(epoch).await.expect("committed");
+        assert_eq!(rows(&target).await, model, "epoch {number} of {kind:?}");
+        if number % reopen == 0 {
+            lake = Lake::open(options.clone()).await.expect("opened");
+            let recovered = &lake.recovered().targets[&target];
+            assert_eq!(recovered.covered, Some(at(number * 100)));
+            assert_eq!(recovered.all_durable, Some(at((number - 1) * 100)));
+        }
+        lake.maintain().await.expect("tidied");
+        assert_eq!(rows(&target).await, model, "tidied after epoch {number} of {kind:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_table_is_always_what_a_map_would_be(
+        kind in proptest::sample::select(KEY_KINDS.to_vec()),
+        epochs in model_epochs(),
+        reopen in 1u64..4,
+        tidy in 1u64..4,
+    ) {
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        runtime.block_on(run_model(kind, &epochs, reopen, tidy));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_kind_of_key_is_found_among_many_files() {
+    for kind in KEY_KINDS {
+        let root = tempfile::tempdir().expect("a folder");
+        let target = target(root.path(), "orders");
+        let schema = schema(kind, &[]);
+        let mut lake = Lake::open(options(root.path())).await.expect("opened");
+        let mut model = BTreeMap::new();
+        // Each epoch writes its own range, so that bounds rule most files out.
+        for number in 1..=6 {
+            let keys = (number * 1000)..(number * 1000 + 500);
+            let net = keys.map(|k| (k, insert(k))).collect();
+            model.extend((number * 1000..number * 1000 + 500).map(|k| (k, k)));
+            let number = u64::try_from(number).expect("positive");
+            let changes = changes(&target, &schema, kind, &net);
+            lake.commit(epoch(number, vec![changes])).await.expect("committed");
+        }
+        let touched = [1000, 1499, 3250, 6000, 6499, 999, 1500, 7000];
+        let net = touched.iter().map(|k| (*k, put(-1))).collect();
+        model.extend(touched.iter().map(|k| (*k, -1)));
+        let changes = changes(&target, &schema, kind, &net);
+        lake.commit(epoch(7, vec![changes])).await.expect("committed");
+        assert_eq!(rows(&target).await, model, "{kind:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_without_a_live_row_leaves_the_table() {
+    let mut simple = Simple::new().await;
+    simple.commit(&[(1, insert(1)), (2, insert(2))]).await.expect("committed");
+    simple.commit(&[(3, insert(3))]).await.expect("committed");
+    simple.commit(&[(1, delete())]).await.expect("committed");
+    let report = crate::show(&simple.target.0, &StoreOptions::default()).await.expect("shown");
+    assert_eq!((report.files, report.deletion_vectors, report.dead_rows), (2, 1, 1));
+    simple.commit(&[(2, delete())]).await.expect("committed");
+    let report = crate::show(&simple.target.0, &StoreOptions::default()).await.expect("shown");
+    assert_eq!((report.files, report.deletion_vectors, report.rows), (1, 0, Some(1)));
+    assert_eq!(simple.rows().await, [(3, 3)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deletion_vector_keeps_the_dead_rows_of_all_commits() {
+    let mut simple = Simple::new().await;
+    let all: Vec<_> = (0..100).map(|k| (k, insert(k))).collect();
+    simple.commit(&all).await.expect("committed");
+    for round in 0..5 {
+        if round == 3 {
+            simple.reopen().await.expect("opened");
+        }
+        simple.commit(&[(round * 7, delete()), (round * 7 + 1, delete())]).await.expect("done");
+    }
+    let left: Vec<(i32, i32)> =
+        (0..100).filter(|k| *k >= 35 || k % 7 > 1).map(|k| (k, k)).collect();
+    assert_eq!(simple.rows().await, left);
+    let report = crate::show(&simple.target.0, &StoreOptions::default()).await.expect("shown");
+    assert_eq!((report.files, report.deletion_vectors, report.dead_rows), (1, 1, 10));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_process_of_the_pipeline_fences_the_first() {
+    let mut simple = Simple::new().await;
+    simple.commit(&[(1, insert(1))]).await.expect("committed");
+    let mut second = Lake::open(options(simple.root.path())).await.expect("opened");
+    let changes = simple.changes(&[(1, put(2))]);
+    second.commit(epoch(2, vec![changes])).await.expect("committed");
+    let error = simple.commit(&[(1, put(3))]).await.expect_err("fenced");
+    assert!(matches!(error, LakeError::Fenced { expected: 1, found: 2, .. }), "{error}");
+    assert_eq!(simple.rows().await, [(1, 2)]);
+    let error = simple.commit(&[(1, put(3))]).await.expect_err("refused");
+    assert!(error.to_string().contains("open the lake again"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_epoch_over_several_targets_commits_each_and_quiet_ones_follow() {
+    let root = tempfile::tempdir().expect("a folder");
+    let seconds = Arc::new(std::sync::atomic::AtomicU64::new(1_750_000_000));
+    let mut options = options(root.path());
+    let now = Arc::clone(&seconds);
+    options.clock = Clock::new(move || {
+        UNIX_EPOCH + Duration::from_secs(now.load(std::sync::atomic::Ordering::Relaxed))
+    });
+    let mut lake = Lake::open(options.clone()).await.expect("opened");
+    let targets: Vec<TargetPath> = ["a", "b", "c"].map(|t| target(root.path(), t)).to_vec();
+    let schema = schema(KeyKind::Text, &[]);
+    let on = |targets: &[TargetPath], value: i32| -> Vec<TargetChanges> {
+        let net = BTreeMap::from([(1, put(value))]);
+        targets.iter().map(|t| changes(t, &schema, KeyKind::Text, &net)).collect()
+    };
+    lake.commit(epoch(1, on(&targets, 1))).await.expect("committed");
+    for target in &targets {
+        assert_eq!(rows(target).await, BTreeMap::from([(1, 1)]));
+    }
+    let covered = |target: TargetPath| async move {
+        let report = crate::show(&target.0, &StoreOptions::default()).await.expect("shown");
+        (report.version, report.position)
+    };
+    seconds.fetch_add(599, std::sync::atomic::Ordering::Relaxed);
+    lake.commit(epoch(2, on(&targets[..1], 2))).await.expect("committed");
+    assert_eq!(covered(targets[1].clone()).await, (1, Some(at(100))));
+    seconds.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    lake.commit(epoch(3, vec![])).await.expect("committed");
+    assert_eq!(covered(targets[0].clone()).await, (2, Some(at(200))));
+    assert_eq!(covered(targets[1].clone()).await, (2, Some(at(300))));
+    let lake = Lake::open(options).await.expect("opened");
+    assert_eq!(lake.recovered().targets.len(), 3);
+    assert_eq!(lake.recovered().all_durable, Some(at(200)));
+    assert_eq!(lake.recovered().epoch, 3);
+    assert_eq!(lake.recovered().chains().into_iter().collect::<Vec<_>>(), ["chain-1"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_position_survives_its_log_entries() {
+    let mut simple = Simple::new().await;
+    for value in 0..4 {
+        simple.commit(&[(1, put(value))]).await.expect("committed");
+    }
+    // Another engine compacts, writes a checkpoint and cleans up: no entry of ours is left.
+    let mut table = simple.lake.tables.remove(&simple.target).expect("open");
+    foreign::compact(&simple.folder(), 5);
+    table.follow_for_test().await;
+    table.write_checkpoint().await;
+    for version in 0..5 {
+        let entry = simple.folder().join(format!("_delta_log/{version:020}.json"));
+        std::fs::remove_file(entry).expect("removed");
+    }
+    simple.reopen().await.expect("opened");
+    let recovered = &simple.lake.recovered().targets[&simple.target];
+    assert_eq!(recovered.covered, Some(at(400)));
+    assert_eq!(recovered.all_durable, Some(at(300)));
+    assert_eq!(recovered.counter, 4);
+    // From here on a key that the source inserts is looked for as well.
+    simple.commit(&[(1, insert(9))]).await.expect("committed");
+    assert_eq!(simple.rows().await, [(1, 9)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_compaction_by_others_is_followed() {
+    let mut simple = Simple::new().await;
+    simple.commit(&[(1, insert(1)), (2, insert(2))]).await.expect("committed");
+    foreign::compact(&simple.folder(), 2);
+    simple.commit(&[(1, put(10)), (3, insert(3))]).await.expect("committed");
+    assert_eq!(simple.rows().await, [(1, 10), (2, 2), (3, 3)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_others_append_are_found() {
+    let mut simple = Simple::new().await;
+    simple.commit(&[(1, insert(1)), (2, insert(2))]).await.expect("committed");
+    // A second copy of everything, as an append of equal keys would leave it.
+    foreign::append_copy(&simple.folder(), 2);
+    simple.commit(&[(1, put(10)), (2, insert(20)), (3, insert(3))]).await.expect("committed");
+    assert_eq!(simple.rows().await, [(1, 10), (2, 20), (3, 3)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_stops_and_undoing_it_goes_on() {
+    let mut simple = Simple::new().await;
+    simple.commit(&[(1, insert(1))]).await.expect("committed");
+    simple.commit(&[(2, insert(2))]).await.expect("committed");
+    let former = foreign::restore_to_one_file(&simple.folder(), 3);
+    let error = simple.commit(&[(3, insert(3))]).await.expect_err("stopped");
+    insta::assert_snapshot!(foreign::plain(&simple.target, &error), @"TARGET: version 3 was written by others: RESTORE replaced its rows");
+    let error = simple.reopen().await.expect_err("stopped");
+    insta::assert_snapshot!(foreign::plain(&simple.target, &error), @"TARGET: version 3 was written by others: RESTORE replaced its rows");
+    let hint = change::Diagnose::hint(&error).expect("a hint");
+    assert!(hint.contains("VERSION AS OF 2"), "{hint}");
+    foreign::undo(&simple.folder(), 4, &former);
+    simple.reopen().await.expect("opened");
+    simple.commit(&[(3, insert(3))]).await.expect("committed");
+    assert_eq!(simple.rows().await, [(1, 1), (2, 2), (3, 3)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn new_columns_are_added_in_the_commit_that_brings_them() {
+    let mut simple = Simple::new().await;
+    simple.commit(&[(1, insert(1)), (2, insert(2))]).await.expect("committed");
+    let wider = schema(KeyKind::Int64, &["at"]);
+    let net = BTreeMap::from([(1, put(10)), (3, insert(3))]);
+    let first = changes(&simple.target, &wider, KeyKind::Int64, &net);
+    simple.lake.commit(epoch(2, vec![first])).await.expect("committed");
+    assert_eq!(simple.rows().await, [(1, 10), (2, 2), (3, 3)]);
+    let report = crate::show(&simple.target.0, &StoreOptions::default()).await.expect("shown");
+    assert_eq!(report.features, ["deletionVectors", "timestampNtz"]);
+    let columns: Vec<(&str, &str, bool)> =
+        report.columns.iter().map(|c| (c.name.as_str(), c.data_type.as_str(), c.id)).collect();
+    let expected = [
+        ("id0", "long", true),
+        ("n", "integer", false),
+        ("v", "integer", false),
+        ("text", "string", false),
+        ("at", "timestamp_ntz", false),
+    ];
+    assert_eq!(columns, expected);
+    // A column that the source dropped is NULL from then on.
+    simple.number = 2;
+    simple.commit(&[(2, put(20))]).await.expect("committed");
+    simple.reopen().await.expect("opened");
+    simple.commit(&[(3, put(30))]).await.expect("committed");
+    assert_eq!(simple.rows().await, [(1, 10), (2, 20), (3, 30)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn columns_that_do_not_fit_are_named() {
+    let simple = Simple::new().await;
+    let (root, target) = (simple.root.path(), &simple.target);
+    let net = BTreeMap::from([(1, put(1))]);
+    let narrow = schema(KeyKind::Int64, &[]);
+    let mut lake = Lake::open(options(root)).await.expect("opened");
+    lake.commit(epoch(1, vec![changes(target, &narrow, KeyKind::Int64, &net)])).await.expect("ok");
+
+    let mut refusing = options(root);
+    refusing.new_columns = NewColumns::Refuse;
+    let cases = [
+        (options(root), KeyKind::Text, schema(KeyKind::Text, &[])),
+        (options(root), KeyKind::Composite, schema(KeyKind::Composite, &[])),
+        (refusing, KeyKind::Int64, schema(KeyKind::Int64, &["at"])),
+    ];
+    let mut texts = Vec::new();
+    for (options, kind, schema) in cases {
+        let mut lake = Lake::open(options).await.expect("opened");
+        let changes = changes(target, &schema, kind, &net);
+        let error = lake.commit(epoch(2, vec![changes])).await.expect_err("refused");
+        texts.push(foreign::plain(target, &error));
+        texts.push(change::Diagnose::hint(&error).expect("a hint"));
+    }
+    insta::assert_snapshot!(texts.join("\n"), @r"
+    TARGET: the columns do not fit the table: column `id0` is long in the table and string in the changes
+    rebuild the table, or cast `id0` back with a plugin
+    TARGET: the columns do not fit the table: its id columns are id0, those of the changes are id0, id1
+    put the former id columns back, or move the table away so that it is rebuilt
+    TARGET: the columns do not fit the table: column `at` (timestamp_ntz) is missing in the table
+    set `sink.merge-schema = true`, or drop the column with a plugin
+    ");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_has_vanished_is_not_begun_in_its_middle() {
+    let mut simple = Simple::new().await;
+    simple.commit(&[(1, insert(1))]).await.expect("committed");
+    std::fs::remove_dir_all(simple.folder()).expect("removed");
+    let error = simple.commit(&[(2, insert(2))]).await.expect_err("stopped");
+    insta::assert_snapshot!(foreign::plain(&simple.target, &error), @"TARGET: the table has vanished: log entry 1 is not there any more");
+    assert!(!simple.folder().join("_delta_log/00000000000000000002.json").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_of_others_is_adopted_where_it_can_be_written() {
+    let simple = Simple::new().await;
+    let mut lake = Lake::open(options(simple.root.path())).await.expect("opened");
+    let net: Vec<_> = (1..4).map(|k| (k, insert(k))).collect();
+    lake.commit(epoch(1, vec![simple.changes(&net)])).await.expect("committed");
+    let log = simple.folder().join("_delta_log");
+    let made = foreign::strip_sluice(&log);
+    let mut lake = Lake::open(options(simple.root.path())).await.expect("opened");
+    assert!(lake.recovered().targets.is_empty());
+    // All keys are looked for: the rows are not ours.
+    let changes = simple.changes(&[(1, insert(10)), (2, delete()), (9, insert(9))]);
+    lake.commit(epoch(2, vec![changes])).await.expect("committed");
+    assert_eq!(simple.rows().await, [(1, 10), (3, 3), (9, 9)]);
+
+    let refused = [
+        ("\"delta.enableDeletionVectors\":\"true\"", "\"x\":\"true\""),
+        ("\"partitionColumns\":[]", "\"partitionColumns\":[\"v\"]"),
+        ("\"configuration\":{", "\"configuration\":{\"delta.appendOnly\":\"true\","),
+        ("\"configuration\":{", "\"configuration\":{\"delta.columnMapping.mode\":\"name\","),
+        ("\"configuration\":{", "\"configuration\":{\"sluice.pipeline\":\"other\","),
+        ("\"writerFeatures\":[", "\"writerFeatures\":[\"clustering\",\"domainMetadata\","),
+        ("\"configuration\":{", "\"configuration\":{\"delta.constraints.c\":\"v > 0\","),
+    ];
+    let mut texts = Vec::new();
+    for (from, to) in refused {
+        let first = made.replacen(from, to, 1);
+        assert_ne!(first, made, "{from}");
+        std::fs::write(log.join("00000000000000000000.json"), first).expect("written");
+        let mut lake = Lake::open(options(simple.root.path())).await.expect("opened");
+        let error = lake.commit(epoch(3, vec![simple.changes(&[(1, put(1))])])).await;
+        let error = error.expect_err("refused");
+        texts.push(foreign::plain(&simple.target, &error));
+        texts.push(change::Diagnose::hint(&error).expect("a hint"));
+    }
+    insta::assert_snapshot!(texts.join("\n"), @r"
+    TARGET: the table cannot be written: it does not allow deletion vectors
+    set the table property `delta.enableDeletionVectors` to `true`
+    TARGET: the table cannot be written: it is partitioned by v
+    route to another path, or let Sluice make the table: move the existing one away
+    TARGET: the table cannot be written: it is append-only
+    unset the table property `delta.appendOnly`, or route to another path, or let Sluice make the table: move the existing one away
+    TARGET: the table cannot be written: its columns are mapped to other names (column mapping)
+    route to another path, or let Sluice make the table: move the existing one away
+    TARGET: the table cannot be written: it belongs to pipeline `other`
+    route to another path, or hand the table over: set its property `sluice.pipeline` to `shop`
+    TARGET: the table cannot be written: it uses the table feature `clustering`
+    route to another path, or let Sluice make the table: move the existing one away
+    TARGET: the table cannot be written: it has a CHECK constraint
+    drop the constraint `delta.constraints.c`, or route to another path, or let Sluice make the table: move the existing one away
+    ");
+}
+
+mod faults;
+mod foreign;

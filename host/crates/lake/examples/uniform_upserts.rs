@@ -1,0 +1,163 @@
+//! Times 10,000 uniform changes into a table: `cargo run -p sluice-lake --example uniform_upserts --
+//! FOLDER ROWS [ROUNDS]`.
+//!
+//! cost = write 10,000 rows + read the key column of every file + one deletion vector a file + syncs
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arrow_array::{
+    ArrayRef, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
+    TimestampMicrosecondArray,
+};
+use arrow_buffer::BooleanBuffer;
+use change::{
+    Column, ColumnType, KeyProof, OutputSchema, PathTemplate, Position, TableName, TargetPath,
+};
+use lake::{ChangeCounts, Epoch, Lake, LakeOptions, SourceKeys, StoredSchema, TargetChanges};
+
+const CHANGES: usize = 10_000;
+const FILL_ROWS: i64 = 250_000;
+
+/// A sequence that is the same in every run.
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self, below: i64) -> i64 {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        i64::try_from(self.0 >> 33).unwrap_or(0) % below
+    }
+}
+
+fn schema() -> Arc<StoredSchema> {
+    let types = [
+        ("id", ColumnType::Int64),
+        ("customer", ColumnType::Int32),
+        ("amount", ColumnType::Int64),
+        ("price", ColumnType::Float64),
+        ("status", ColumnType::Utf8),
+        ("note", ColumnType::Utf8),
+        ("created", ColumnType::TimestampMicrosLocal),
+        ("updated", ColumnType::TimestampMicrosLocal),
+    ];
+    let columns = types.map(|(name, t)| Column::made(name, t, name != "id")).to_vec();
+    let source = TableName::new("shop", "orders");
+    let output = OutputSchema { source, columns, id_columns: vec![0], key_proof: KeyProof::Source };
+    Arc::new(StoredSchema::of(&output).expect("a schema"))
+}
+
+fn rows(schema: &Arc<StoredSchema>, ids: &[i64], numbers: &mut Numbers) -> RecordBatch {
+    let status = ["new", "paid", "shipped", "returned"];
+    let mut number = |below: i64| -> i64 { numbers.next(below) };
+    let micros = |n: i64| 1_700_000_000_000_000 + n * 1_000_003;
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(Int64Array::from(ids.to_vec())),
+        Arc::new(Int32Array::from_iter_values(
+            ids.iter().map(|i| i32::try_from(i % 9973).expect("small")),
+        )),
+        Arc::new(Int64Array::from_iter_values(ids.iter().map(|_| number(1_000_000)))),
+        Arc::new(Float64Array::from_iter_values(ids.iter().map(|i| *i as f64 * 0.37))),
+        Arc::new(StringArray::from_iter_values(
+            ids.iter().map(|i| status[usize::try_from(i % 4).expect("small")]),
+        )),
+        Arc::new(StringArray::from_iter_values(
+            ids.iter().map(|i| format!("note {} of {i}", number(1000))),
+        )),
+        Arc::new(TimestampMicrosecondArray::from_iter_values(ids.iter().map(|i| micros(*i)))),
+        Arc::new(TimestampMicrosecondArray::from_iter_values(
+            ids.iter().map(|_| micros(number(1_000_000))),
+        )),
+    ];
+    RecordBatch::try_new(Arc::clone(schema.arrow()), columns).expect("a batch")
+}
+
+fn epoch(
+    target: &TargetPath,
+    schema: &Arc<StoredSchema>,
+    number: u64,
+    rows: RecordBatch,
+    gone: &[i64],
+    inserted: bool,
+) -> Epoch {
+    let keys: ArrayRef = Arc::new(Int64Array::from(gone.to_vec()));
+    let changes = TargetChanges {
+        target: target.clone(),
+        schema: Arc::clone(schema),
+        rows_inserted: BooleanBuffer::from_iter((0..rows.num_rows()).map(|_| inserted)),
+        rows,
+        gone: RecordBatch::try_new(schema.id_arrow(), vec![keys]).expect("a batch"),
+        gone_inserted: BooleanBuffer::from_iter(gone.iter().map(|_| false)),
+        counts: ChangeCounts::default(),
+        sources: Arc::new(SourceKeys::default()),
+    };
+    let all_durable = Position::at("bin.000001", number * 100 - 100);
+    let end = Position::at("bin.000001", number * 100);
+    Epoch { number, all_durable, end, changes: vec![changes] }
+}
+
+fn cpu() -> Duration {
+    let text = std::fs::read_to_string("/proc/self/stat").expect("Linux");
+    let fields: Vec<&str> = text.rsplit_once(')').expect("a name").1.split_whitespace().collect();
+    let ticks = |i: usize| fields[i].parse::<u64>().expect("a number");
+    Duration::from_millis((ticks(11) + ticks(12)) * 10)
+}
+
+#[tokio::main]
+async fn main() {
+    let mut args = std::env::args().skip(1);
+    let folder = args.next().expect("a folder");
+    let rows_total: i64 = args.next().expect("a number of rows").parse().expect("a number");
+    let rounds: usize = args.next().map_or(20, |r| r.parse().expect("a number"));
+    let template = PathTemplate::parse(&format!("{folder}/{{db}}/{{table}}")).expect("a path");
+    let target = TargetPath(format!("{folder}/shop/orders").into());
+    let mut options = LakeOptions::new(template, "shop", "chain");
+    // Files of one fill each, and nothing tidied up: what is timed is the commit alone.
+    options.maintenance.compact_commits = 1_000_000;
+    options.maintenance.checkpoint_commits = 1_000_000;
+    let schema = schema();
+    let mut numbers = Numbers(42);
+    let mut lake = Lake::open(options.clone()).await.expect("opened");
+    let begun = Instant::now();
+    let mut number = 0;
+    let mut first = 0;
+    while first < rows_total {
+        let ids: Vec<i64> = (first..(first + FILL_ROWS).min(rows_total)).collect();
+        first += FILL_ROWS;
+        number += 1;
+        let rows = rows(&schema, &ids, &mut numbers);
+        lake.commit(epoch(&target, &schema, number, rows, &[], true)).await.expect("committed");
+    }
+    println!("filled {rows_total} rows in {:.1?}", begun.elapsed());
+    let begun = Instant::now();
+    let mut lake = {
+        drop(lake);
+        Lake::open(options).await.expect("opened")
+    };
+    println!("opened in {:.1?}", begun.elapsed());
+    let (mut walls, cpu_begun) = (Vec::new(), cpu());
+    for _ in 0..rounds {
+        let mut ids: Vec<i64> = (0..CHANGES).map(|_| numbers.next(rows_total)).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let (kept, gone): (Vec<i64>, Vec<i64>) = ids.iter().partition(|i| **i % 10 != 0);
+        number += 1;
+        let rows = rows(&schema, &kept, &mut numbers);
+        let epoch = epoch(&target, &schema, number, rows, &gone, false);
+        let begun = Instant::now();
+        lake.commit(epoch).await.expect("committed");
+        walls.push(begun.elapsed());
+    }
+    let cpu = (cpu() - cpu_begun) / u32::try_from(rounds).expect("small");
+    println!("walls {walls:.0?}");
+    walls.sort_unstable();
+    println!("median {:.1?}, cpu with making rows {cpu:.1?} a round", walls[walls.len() / 2]);
+    println!(
+        "{}",
+        std::fs::read_to_string("/proc/self/status")
+            .expect("Linux")
+            .lines()
+            .find(|l| l.starts_with("VmHWM"))
+            .unwrap_or("")
+    );
+}
