@@ -95,7 +95,8 @@ fn seed() -> u64 {
     let named = std::env::var("SLUICE_SEED")
         .ok()
         .map(|text| text.parse().expect("SLUICE_SEED is a number"));
-    named.unwrap_or_else(|| rand::rng().random_range(0..1_000_000))
+    let now = std::time::UNIX_EPOCH.elapsed().map_or(0, |since| since.subsec_micros());
+    named.unwrap_or_else(|| u64::from(now))
 }
 
 fn server_id(kind: Kind) -> u32 {

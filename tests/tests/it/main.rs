@@ -4,7 +4,6 @@
 #![expect(
     clippy::expect_used,
     clippy::panic,
-    clippy::indexing_slicing,
     clippy::print_stdout,
     clippy::cast_possible_truncation,
     reason = "what stands below a test fails it with a message; the counts of kills are printed"
