@@ -57,8 +57,8 @@ impl<'a> Value<'a> {
             Self::Boolean(bit) => bit.to_string(),
             Self::Int(number) => number.to_string(),
             Self::UInt(number) => number.to_string(),
-            Self::Float32(number) => float_text(f64::from(number), &number),
-            Self::Float64(number) => float_text(number, &number),
+            Self::Float32(number) => format!("{number:?}"),
+            Self::Float64(number) => format!("{number:?}"),
             Self::Decimal(number) => number.to_string(),
             Self::Date(days) => date_text(days),
             Self::Time(micros) => time_text(micros),
@@ -94,13 +94,6 @@ pub fn hex(bytes: &[u8]) -> String {
     text
 }
 
-/// The shortest digits that read back as the same number, with an exponent where they would be
-/// many.
-fn float_text<F: std::fmt::Display + std::fmt::LowerExp>(size: f64, number: &F) -> String {
-    let plain = size == 0.0 || (1e-5..1e16).contains(&size.abs());
-    if plain { format!("{number}") } else { format!("{number:e}") }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,7 +105,7 @@ mod tests {
             (Value::Int(-7), "-7"),
             (Value::UInt(u64::MAX), "18446744073709551615"),
             (Value::Float32(0.1), "0.1"),
-            (Value::Float64(1.0), "1"),
+            (Value::Float64(1.0), "1.0"),
             (Value::Float64(1e300), "1e300"),
             (Value::Decimal(Decimal { unscaled: -1230, scale: 2 }), "-12.30"),
             (Value::Date(0), "1970-01-01"),
