@@ -3,12 +3,12 @@
 //! `SLUICE_PLUGINS`, which the Makefile sets.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
-use arrow_array::{Array, ArrayRef, Int32Array, Int64Array, StringArray};
+use arrow_array::{ArrayRef, Int32Array, Int64Array, StringArray};
 use change::{
     Batch, Column, ColumnType, ImageKind, Images, Mark, Routing, TableName, TablePatterns,
     TableSchema, Transaction, Transformed,
@@ -18,14 +18,17 @@ use plugin::{
     TableSettings,
 };
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 /// What the deadline of a hostile guest is; it is met at most twice in a call.
 const DEADLINE: Duration = Duration::from_millis(400);
 
 fn built(name: &str) -> Vec<u8> {
     let folder = std::env::var_os("SLUICE_PLUGINS").map(PathBuf::from).unwrap_or_else(|| {
-        let target = std::env::var_os("CARGO_TARGET_DIR")
-            .map_or_else(|| concat!(env!("CARGO_MANIFEST_DIR"), "/../target").into(), PathBuf::from);
+        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(
+            || concat!(env!("CARGO_MANIFEST_DIR"), "/../target").into(),
+            PathBuf::from,
+        );
         target.join("wasm32-unknown-unknown/plugin")
     });
     let path = folder.join(format!("{name}.wasm"));
@@ -90,15 +93,23 @@ fn batch(schema: &Arc<TableSchema>, values: &[i32]) -> Batch {
     Batch::new(Arc::clone(schema), columns, Arc::new(images)).expect("a batch")
 }
 
-fn run(engine: &Engine, specs: Vec<PluginSpec>, values: &[i32]) -> Result<Transformed, PluginError> {
+fn run(
+    engine: &Engine,
+    specs: Vec<PluginSpec>,
+    values: &[i32],
+) -> Result<Transformed, PluginError> {
     let schema = table();
     let mut chain = Chain::load(engine, specs)?;
     let plan = chain.plan(&schema, &TableSettings::default())?.expect("not excluded");
     chain.transform(&plan, &batch(&schema, values))
 }
 
+/// With a folder for compiled plugins, so that each is compiled once for all cases.
 fn engine() -> Engine {
-    Engine::new(EngineOptions::default()).expect("an engine")
+    static FOLDER: OnceLock<TempDir> = OnceLock::new();
+    let folder = FOLDER.get_or_init(|| TempDir::new().expect("a folder"));
+    let cache = Some(folder.path().join("compiled"));
+    Engine::new(EngineOptions { cache, ..EngineOptions::default() }).expect("an engine")
 }
 
 fn kept(out: &Transformed, column: &str) -> Vec<i32> {
@@ -111,7 +122,10 @@ fn kept(out: &Transformed, column: &str) -> Vec<i32> {
 fn a_hostile_guest_ends_as_a_named_error_within_its_deadline() {
     let cases = [
         ("spin-in-configure", "`configure` did not end within 400 ms, twice"),
-        ("trap-in-configure", "`configure` trapped: wasm trap: wasm `unreachable` instruction executed"),
+        (
+            "trap-in-configure",
+            "`configure` trapped: wasm trap: wasm `unreachable` instruction executed",
+        ),
         ("recurse-in-configure", "`configure` trapped"),
         ("grow-in-configure", "`configure` wanted more than 16777216 bytes of memory"),
         ("refuse", "plugin `hostile`, config/do: no"),
@@ -227,8 +241,16 @@ fn log_lines_are_limited_and_only_go_to_who_asked() {
 fn the_bundled_plugins_work_one_after_the_other() {
     let specs = vec![
         spec("paid", "sluice_plugin_filter", json!({ "where": "v >= 10 and name is not null" })),
-        spec("names", "sluice_plugin_rename", json!({ "columns": { "id": "order_id", "v": "amount" } })),
-        spec("secret", "sluice_plugin_mask", json!({ "columns": [{ "name": "name", "how": "redact", "with": "***" }] })),
+        spec(
+            "names",
+            "sluice_plugin_rename",
+            json!({ "columns": { "id": "order_id", "v": "amount" } }),
+        ),
+        spec(
+            "secret",
+            "sluice_plugin_mask",
+            json!({ "columns": [{ "name": "name", "how": "redact", "with": "***" }] }),
+        ),
         spec("where", "sluice_plugin_route", json!({ "set": { "table": "clean_{table}" } })),
     ];
     let out = run(&engine(), specs, &[5, 10, 14, 20]).expect("transformed");

@@ -117,9 +117,18 @@ mod tests {
 
     use super::*;
 
+    /// From, to, texts, the texts that they become, and the rows that do not fit.
+    type Case = (
+        &'static str,
+        &'static str,
+        &'static [&'static str],
+        &'static [&'static str],
+        &'static [usize],
+    );
+
     #[test]
     fn a_value_goes_over_exactly_or_its_row_is_told() {
-        let cases: &[(&str, &str, &[&str], &[&str], &[usize])] = &[
+        let cases: &[Case] = &[
             ("int32", "int8", &["127", "128", "-128"], &["127", "", "-128"], &[1]),
             ("int64", "uint64", &["5", "-1"], &["5", ""], &[1]),
             (
