@@ -10,10 +10,10 @@ TARGET=wasm32-unknown-unknown
 export CARGO_TARGET_DIR
 out=target/plugins
 
-# crates: the package of every folder below plugins/, and the guests that misbehave on purpose
+# crates: the package of every folder below plugins, the guests that misbehave, and the benchmark's
 crates() {
   local manifest
-  for manifest in plugins/*/Cargo.toml tests/guests/Cargo.toml; do
+  for manifest in plugins/*/Cargo.toml tests/guests/Cargo.toml tests/bench/guest/Cargo.toml; do
     awk -F'"' '/^name = /{print $2; exit}' "$manifest"
   done
 }

@@ -34,21 +34,35 @@ CREATE TABLE order_lines (
 /// The chain: a filter whose columns change, a route that moves rows between targets, a computed key, two masks, a rename.
 pub(crate) fn chain(pipeline: Pipeline, database: &str) -> Pipeline {
     let table = |name: &str| format!("{database}.{name}");
+    let hash = "{ name = \"email\", how = \"hash\" }";
+    let salt = format!("salt = \"{SALT}\"\n");
+    let filter = "where = \"balance >= 0 and state <> 'closed'\"";
+    let rename = "columns = { owner = \"holder\" }\ndrop = [\"note\"]";
+    let route = "set = { table = \"events_{column:region}\" }";
+    let key =
+        "computed = { name = \"device\", columns = [\"vendor\", \"serial\"], how = \"concat\" }";
+    let mask =
+        format!("{salt}columns = [{hash}, {{ name = \"name\", how = \"truncate\", length = 3 }}]");
     pipeline
-        .plugin("solvent", "filter", &table("accounts"), "where = \"balance >= 0 and state <> 'closed'\"")
-        .plugin("mask-accounts", "mask", &table("accounts"), &format!("salt = \"{SALT}\"\nhash = [\"email\"]"))
-        .plugin("rename-accounts", "rename", &table("accounts"), "columns = { owner = \"holder\" }\ndrop = [\"note\"]")
-        .plugin("by-region", "route", &table("events"), "variables = { table = \"events_{region}\" }")
-        .plugin("device-key", "id-columns", &table("devices"), "computed = { name = \"device\", columns = [\"vendor\", \"serial\"], separator = \":\" }")
-        .plugin("mask-people", "mask", &table("people"), &format!("salt = \"{SALT}\"\nhash = [\"email\"]\ntruncate = {{ name = 3 }}"))
-        .plugin("rename-lines", "rename", &table("order_lines"), "columns = { qty = \"quantity\" }\norder = [\"sku\"]")
+        .plugin("solvent", "filter", &table("accounts"), filter)
+        .plugin("mask-accounts", "mask", &table("accounts"), &format!("{salt}columns = [{hash}]"))
+        .plugin("rename-accounts", "rename", &table("accounts"), rename)
+        .plugin("by-region", "route", &table("events"), route)
+        .plugin("device-key", "id-columns", &table("devices"), key)
+        .plugin("mask-people", "mask", &table("people"), &mask)
+        .plugin(
+            "rename-lines",
+            "rename",
+            &table("order_lines"),
+            "columns = { qty = \"quantity\" }\norder = [\"sku\"]",
+        )
         .with(&format!("[[table]]\nmatch = \"{}\"\ntrust-ids = true", table("devices")))
 }
 
 /// What every target has to hold, worked out by the server.
 pub(crate) fn expected(sql: &mut Sql, database: &str) -> Expected {
     let mut expected = Expected::new();
-    let hash = |column: &str| format!("LOWER(SHA2(CONCAT('{SALT}', {column}), 256))");
+    let hash = |column: &str| format!("SHA2(CONCAT('{SALT}', CHAR(0), {column}), 256)");
     let mut target = |name: &str, query: &str| {
         expected.insert(format!("{database}/{name}"), sql.rows(query));
     };
@@ -70,7 +84,7 @@ pub(crate) fn expected(sql: &mut Sql, database: &str) -> Expected {
     }
     target(
         "devices",
-        "SELECT CONCAT(vendor, ':', serial) AS device, vendor, serial, firmware, weight FROM devices",
+        "SELECT CONCAT(LENGTH(vendor), ':', vendor, ',', LENGTH(serial), ':', serial, ',') AS device, vendor, serial, firmware, weight FROM devices",
     );
     target(
         "people",
