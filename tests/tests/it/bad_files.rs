@@ -60,7 +60,7 @@ fn a_file_that_is_no_binlog_is_called_that() {
 
 #[test]
 fn an_empty_file_is_called_that() {
-    fails_then_goes_on(Vec::clear, &["empty"]);
+    fails_then_goes_on(Vec::clear, &["not a binlog"]);
 }
 
 #[test]

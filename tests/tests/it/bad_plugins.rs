@@ -71,24 +71,33 @@ impl Scene {
 #[test]
 fn each_way_to_misbehave_ends_with_its_name_and_the_next_run_goes_on() {
     let mut scene = Scene::new(63_001);
-    scene.edit("[plugin.config]", "deadline = \"1s\"\nmemory = \"32MiB\"\n[plugin.config]");
+    scene.edit("[plugin.config]", "fuel = 200000000\nmemory = \"32MiB\"\n[plugin.config]");
     let _ = scene.pipeline.until_end().run().done();
     let ways: [(&str, &[&str]); 10] = [
         ("trap-in-process", &["trap"]),
-        ("spin-in-process", &["help: "]),
+        ("spin-in-process", &["fuel"]),
         ("grow-in-process", &["memory"]),
         ("recurse-in-process", &["stack"]),
         ("trap-on-13", &["trap"]),
         ("spin-on-13", &["fuel"]),
-        ("keep-too-long", &["keep"]),
-        ("bad-utf8", &["UTF-8"]),
-        ("short-offsets", &["offsets"]),
+        ("keep-too-long", &["wrong answer"]),
+        ("bad-utf8", &["wrong answer"]),
+        ("short-offsets", &["wrong answer"]),
         ("fail", &["own-failure"]),
     ];
     for (number, (behaviour, texts)) in (10..).zip(ways) {
         scene.sql.run(&format!("INSERT INTO t VALUES ({number}, 13)"));
         scene.misbehaves(behaviour, texts);
     }
+}
+
+#[test]
+fn a_plugin_that_is_merely_slow_is_stopped_by_its_deadline() {
+    let mut scene = Scene::new(63_005);
+    scene.edit("[plugin.config]", "fuel = 1000000000000000\ndeadline = \"300ms\"\n[plugin.config]");
+    let _ = scene.pipeline.until_end().run().done();
+    scene.sql.run("INSERT INTO t VALUES (10, 13)");
+    scene.misbehaves("spin-in-process", &["did not end within", "deadline"]);
 }
 
 #[test]
