@@ -171,7 +171,7 @@ pub fn delta_type(column_type: ColumnType) -> String {
     }
 }
 
-fn check_names(output: &OutputSchema) -> Result<(), FoldError> {
+fn check_names(output: &OutputSchema) -> Result<(), LakeError> {
     let table = || output.source.clone();
     let mut seen: std::collections::HashMap<String, &str> = std::collections::HashMap::new();
     for column in &output.columns {
@@ -183,36 +183,37 @@ fn check_names(output: &OutputSchema) -> Result<(), FoldError> {
         } else {
             if let Some(first) = seen.insert(name.to_lowercase(), name) {
                 let (first, second) = (first.to_owned(), name.to_owned());
-                return Err(FoldError::NameTwice { table: table(), first, second });
+                return Err(FoldError::NameTwice { table: table(), first, second }.into());
             }
             continue;
         };
-        return Err(FoldError::ColumnName { table: table(), column: name.to_owned(), reason });
+        let column = name.to_owned();
+        return Err(FoldError::ColumnName { table: table(), column, reason }.into());
     }
     Ok(())
 }
 
-fn check_id_columns(output: &OutputSchema) -> Result<(), FoldError> {
+fn check_id_columns(output: &OutputSchema) -> Result<(), LakeError> {
     let table = || output.source.clone();
     if output.id_columns.is_empty() {
-        return Err(FoldError::NoIdColumns { table: table() });
+        return Err(FoldError::NoIdColumns { table: table() }.into());
     }
     let mut seen = std::collections::HashSet::new();
     for index in output.id_columns.iter().copied() {
         let Some(column) = output.columns.get(index) else {
             let reason = "is beyond its output columns";
-            return Err(FoldError::IdColumn { table: table(), index, reason });
+            return Err(FoldError::IdColumn { table: table(), index, reason }.into());
         };
         if !seen.insert(index) {
             let reason = "is named twice";
-            return Err(FoldError::IdColumn { table: table(), index, reason });
+            return Err(FoldError::IdColumn { table: table(), index, reason }.into());
         }
         if matches!(column.column_type, ColumnType::Float32 | ColumnType::Float64) {
-            return Err(FoldError::FloatId {
+            return Err(LakeError::from(FoldError::FloatId {
                 table: table(),
                 column: column.name.clone(),
                 column_type: column.column_type,
-            });
+            }));
         }
     }
     Ok(())

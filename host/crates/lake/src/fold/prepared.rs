@@ -68,14 +68,14 @@ impl Prepared {
         batch: &Transformed,
         mark: &Mark,
         image: usize,
-    ) -> Result<(), FoldError> {
+    ) -> Result<(), LakeError> {
         for (index, nulls) in &self.null_ids {
             if nulls.is_null(image) {
-                return Err(FoldError::NullId {
+                return Err(LakeError::from(FoldError::NullId {
                     table: batch.schema.source.clone(),
                     column: name_of(batch, *index),
                     place: Place::of(mark),
-                });
+                }));
             }
         }
         Ok(())
@@ -89,7 +89,7 @@ pub(super) fn id_columns(stored: &StoredSchema, columns: &[ArrayRef]) -> Vec<Arr
 
 /// Parquet cuts a decimal to the width of its type without a word, so a plugin's value with too many
 /// digits has to be found before.
-fn check_digits(batch: &Transformed, index: usize, precision: u8) -> Result<(), FoldError> {
+fn check_digits(batch: &Transformed, index: usize, precision: u8) -> Result<(), LakeError> {
     let Some(column) = batch.columns.get(index) else { return Ok(()) };
     let column = column.as_primitive::<Decimal128Type>();
     let limit = 10_u128.saturating_pow(precision.into());
@@ -103,12 +103,12 @@ fn check_digits(batch: &Transformed, index: usize, precision: u8) -> Result<(), 
             continue;
         }
         if let Some((mark, _)) = batch.images.origin(image) {
-            return Err(FoldError::DecimalRange {
+            return Err(LakeError::from(FoldError::DecimalRange {
                 table: batch.schema.source.clone(),
                 column: name_of(batch, index),
                 precision,
                 place: Place::of(mark),
-            });
+            }));
         }
     }
     Ok(())
