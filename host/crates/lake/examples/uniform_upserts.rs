@@ -1,7 +1,15 @@
 //! Times 10,000 uniform changes into a table: `cargo run -p sluice-lake --example uniform_upserts --
-//! FOLDER ROWS [ROUNDS]`.
+//! FOLDER ROWS [ROUNDS [GAP]]`. Ids grow by a random number from 1 to GAP (default 1).
 //!
 //! cost = write 10,000 rows + read the key column of every file + one deletion vector a file + syncs
+
+#![expect(
+    clippy::print_stdout,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::cast_precision_loss,
+    reason = "a program whose output is the figures, and that may stop wherever it likes"
+)]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,7 +25,7 @@ use change::{
 use lake::{ChangeCounts, Epoch, Lake, LakeOptions, SourceKeys, StoredSchema, TargetChanges};
 
 const CHANGES: usize = 10_000;
-const FILL_ROWS: i64 = 250_000;
+const FILL_ROWS: usize = 250_000;
 
 /// A sequence that is the same in every run.
 struct Numbers(u64);
@@ -103,6 +111,18 @@ fn cpu() -> Duration {
     Duration::from_millis((ticks(11) + ticks(12)) * 10)
 }
 
+/// Notes what a reader must find.
+fn note(model: &mut std::collections::HashMap<i64, i64>, rows: &RecordBatch, gone: &[i64]) {
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::Int64Type;
+    let ids = rows.column(0).as_primitive::<Int64Type>().values();
+    let amounts = rows.column(2).as_primitive::<Int64Type>().values();
+    model.extend(ids.iter().copied().zip(amounts.iter().copied()));
+    for id in gone {
+        model.remove(id);
+    }
+}
+
 #[tokio::main]
 async fn main() {
     let mut args = std::env::args().skip(1);
@@ -115,17 +135,24 @@ async fn main() {
     // Files of one fill each, and nothing tidied up: what is timed is the commit alone.
     options.maintenance.compact_commits = 1_000_000;
     options.maintenance.checkpoint_commits = 1_000_000;
+    let gap: i64 = args.next().map_or(1, |g| g.parse().expect("a number"));
     let schema = schema();
     let mut numbers = Numbers(42);
+    let mut last = -1;
+    let ids: Vec<i64> = (0..rows_total)
+        .map(|_| {
+            last += 1 + numbers.next(gap);
+            last
+        })
+        .collect();
+    let mut model: std::collections::HashMap<i64, i64> = std::collections::HashMap::new();
     let mut lake = Lake::open(options.clone()).await.expect("opened");
     let begun = Instant::now();
     let mut number = 0;
-    let mut first = 0;
-    while first < rows_total {
-        let ids: Vec<i64> = (first..(first + FILL_ROWS).min(rows_total)).collect();
-        first += FILL_ROWS;
+    for ids in ids.chunks(FILL_ROWS) {
         number += 1;
-        let rows = rows(&schema, &ids, &mut numbers);
+        let rows = rows(&schema, ids, &mut numbers);
+        note(&mut model, &rows, &[]);
         lake.commit(epoch(&target, &schema, number, rows, &[], true)).await.expect("committed");
     }
     println!("filled {rows_total} rows in {:.1?}", begun.elapsed());
@@ -137,12 +164,15 @@ async fn main() {
     println!("opened in {:.1?}", begun.elapsed());
     let (mut walls, cpu_begun) = (Vec::new(), cpu());
     for _ in 0..rounds {
-        let mut ids: Vec<i64> = (0..CHANGES).map(|_| numbers.next(rows_total)).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        let (kept, gone): (Vec<i64>, Vec<i64>) = ids.iter().partition(|i| **i % 10 != 0);
+        let mut touched: Vec<i64> = (0..CHANGES)
+            .map(|_| ids[usize::try_from(numbers.next(rows_total)).expect("small")])
+            .collect();
+        touched.sort_unstable();
+        touched.dedup();
+        let (kept, gone): (Vec<i64>, Vec<i64>) = touched.iter().partition(|i| **i % 10 != 0);
         number += 1;
         let rows = rows(&schema, &kept, &mut numbers);
+        note(&mut model, &rows, &gone);
         let epoch = epoch(&target, &schema, number, rows, &gone, false);
         let begun = Instant::now();
         lake.commit(epoch).await.expect("committed");
@@ -159,5 +189,12 @@ async fn main() {
             .lines()
             .find(|l| l.starts_with("VmHWM"))
             .unwrap_or("")
+    );
+    let sums = model.iter().fold((0_i64, 0_i64), |(i, a), (id, amount)| (i + id, a + amount));
+    println!(
+        "a reader must find {} rows, ids {} and amounts {} in sum",
+        model.len(),
+        sums.0,
+        sums.1
     );
 }

@@ -60,13 +60,6 @@ impl<K: Eq + Hash + Clone, V: Clone> Cache<K, V> {
             entries.shrink(self.bytes_max);
         }
     }
-
-    pub(crate) fn remove(&self, key: &K) {
-        let mut entries = self.lock();
-        if let Some(entry) = entries.by_key.remove(key) {
-            entries.bytes = entries.bytes.saturating_sub(entry.bytes);
-        }
-    }
 }
 
 impl<K: Eq + Hash + Clone, V> Entries<K, V> {
@@ -103,7 +96,5 @@ mod tests {
         assert_eq!(cache.get(&10), Some(10));
         cache.put(11, 11, 101);
         assert_eq!(cache.get(&11), None);
-        cache.remove(&10);
-        assert_eq!(cache.get(&10), None);
     }
 }

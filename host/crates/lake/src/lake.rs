@@ -233,10 +233,14 @@ impl Lake {
             let text = "a commit failed before: open the lake again to see how far it came";
             return Err(LakeError::Internal(text.into()));
         }
+        let Epoch { number, all_durable, end, changes } = epoch;
+        if !changes.is_sorted_by(|a, b| a.target < b.target) {
+            let text = "the changes of an epoch are not in order of target";
+            return Err(LakeError::Internal(text.into()));
+        }
         self.maintain().await?;
         self.broken = true;
         marker::pass(marker::COMMIT_BEGIN);
-        let Epoch { number, all_durable, end, changes } = epoch;
         let step = Step { epoch: number, covered: end.clone(), all_durable };
         self.open_targets(&changes).await?;
         let mut prepared = self.prepare(&changes).await?;
@@ -269,7 +273,10 @@ impl Lake {
     /// Where a table has been taken over by others.
     pub async fn maintain(&mut self) -> Result<(), LakeError> {
         for table in self.tables.values_mut() {
-            table.maintain().await?;
+            if let Err(error) = table.maintain().await {
+                self.broken = true;
+                return Err(error);
+            }
         }
         Ok(())
     }
@@ -292,10 +299,23 @@ impl Lake {
         changes: &[TargetChanges],
     ) -> Result<BTreeMap<TargetPath, Prepared>, LakeError> {
         let work = changes.iter().filter_map(|c| Some((self.tables.get(&c.target)?, c)));
-        let work = futures::stream::iter(work).map(|(table, changes)| async move {
-            Ok((changes.target.clone(), table.prepare(changes).await?))
-        });
-        work.buffer_unordered(TARGETS_AT_ONCE).try_collect().await
+        let work = futures::stream::iter(work)
+            .map(|(table, changes)| async move { (table, changes, table.prepare(changes).await) });
+        let done: Vec<_> = work.buffer_unordered(TARGETS_AT_ONCE).collect().await;
+        let (mut prepared, mut failed) = (Vec::new(), None);
+        for (table, changes, result) in done {
+            match result {
+                Ok(one) => prepared.push((table, changes.target.clone(), one)),
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        let Some(error) = failed else {
+            return Ok(prepared.into_iter().map(|(_, target, one)| (target, one)).collect());
+        };
+        for (table, _, one) in prepared {
+            table.forsake(one).await;
+        }
+        Err(error)
     }
 }
 

@@ -2,6 +2,21 @@
 //!
 //! This crate never reads a binlog, never runs a plugin, and never tells that something is durable
 //! before the commit that covers it is on disk.
+//!
+//! The way of an epoch: [`Fold`] gathers transformed batches and gives the net changes of each
+//! target; [`Lake::commit`] writes new rows to Parquet files sorted by key, finds the old versions of
+//! rows by reading the key columns of files that may hold them, marks these in deletion vectors, and
+//! commits both with the position in one log entry a target. Its answer, [`Durable`], is the only
+//! proof that a position may be stored.
+//!
+//! A crash at any point loses nothing; the points that tests kill the process at are those of
+//! [`marker`]. In an epoch they come in this order: `commit.begin`; for a new target
+//! `create.before-log-entry`, `create.after-log-entry`; for each target, several at once,
+//! `commit.after-data-file`, `commit.after-deletion-vector`; then target by target
+//! `commit.before-log-entry`, `commit.after-log-entry`, and between two of them
+//! `commit.between-targets`; for quiet targets `advance.before-log-entry`; `commit.end`. Between
+//! epochs: `compact.before-log-entry`, `compact.after-log-entry`, `checkpoint.before`,
+//! `checkpoint.before-cleanup`, `checkpoint.after`.
 
 mod cache;
 pub mod changes;

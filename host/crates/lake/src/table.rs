@@ -66,6 +66,8 @@ pub(crate) struct Table {
     state: State,
     /// As of the pipeline's newest commit.
     progress: Progress,
+    /// The names of the id columns, where they are known.
+    ids: Option<Vec<String>>,
     wear: Wear,
     /// When the pipeline last committed, milliseconds since 1970.
     committed_ms: i64,
@@ -92,10 +94,6 @@ impl Table {
         &self.home
     }
 
-    pub(crate) fn state(&self) -> &State {
-        &self.state
-    }
-
     pub(crate) fn progress(&self) -> &Progress {
         &self.progress
     }
@@ -120,9 +118,9 @@ impl Table {
         next.counter = next.counter.saturating_add(1);
         if let Some(step) = step {
             next.chain.clone_from(&self.settings().chain);
-            next.epoch = step.epoch;
-            next.covered = Some(step.covered.clone());
-            next.all_durable = Some(step.all_durable.clone());
+            next.epoch = step.epoch.max(next.epoch);
+            next.covered = further(next.covered, &step.covered);
+            next.all_durable = further(next.all_durable, &step.all_durable);
         }
         next
     }
@@ -211,6 +209,12 @@ impl Table {
         self.state = fresh;
         Ok(())
     }
+}
+
+/// A position never goes back: while others catch up after a crash, a target that is ahead stays
+/// where it is.
+fn further(known: Option<Position>, next: &Position) -> Option<Position> {
+    known.filter(|k| k.reaches(next)).or_else(|| Some(next.clone()))
 }
 
 #[cfg(test)]

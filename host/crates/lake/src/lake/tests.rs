@@ -33,10 +33,10 @@ fn model_epochs() -> impl Strategy<Value = Vec<ModelEpoch>> {
     proptest::collection::vec(proptest::collection::vec(change, 1..25), 1..9)
 }
 
-async fn run_model(kind: KeyKind, epochs: &[ModelEpoch], reopen: u64, tidy: u64) {
+async fn run_model(kind: KeyKind, epochs: &[ModelEpoch], reopen: u64, tidy: u64, bytes: u64) {
     let root = tempfile::tempdir().expect("a folder");
     let mut options = options(root.path());
-    options.maintenance.file_bytes = 1 << 10;
+    options.maintenance.file_bytes = bytes;
     options.maintenance.compact_commits = tidy;
     options.maintenance.small_files_max = 2;
     options.maintenance.checkpoint_commits = tidy + 1;
@@ -80,9 +80,10 @@ proptest! {
         epochs in model_epochs(),
         reopen in 1u64..4,
         tidy in 1u64..4,
+        bytes in proptest::sample::select(vec![1 << 10, 8 << 10]),
     ) {
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-        runtime.block_on(run_model(kind, &epochs, reopen, tidy));
+        runtime.block_on(run_model(kind, &epochs, reopen, tidy, bytes));
     }
 }
 
@@ -382,6 +383,61 @@ async fn a_table_of_others_is_adopted_where_it_can_be_written() {
     TARGET: the table cannot be written: it has a CHECK constraint
     drop the constraint `delta.constraints.c`, or route to another path, or let Sluice make the table: move the existing one away
     ");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_compaction_keeps_every_row_and_leaves_no_dead_one() {
+    let root = tempfile::tempdir().expect("a folder");
+    let mut options = options(root.path());
+    options.maintenance.small_files_max = 4;
+    options.maintenance.compact_commits = 5;
+    let target = target(root.path(), "orders");
+    let schema = schema(KeyKind::Composite, &[]);
+    let mut lake = Lake::open(options.clone()).await.expect("opened");
+    let mut model = BTreeMap::new();
+    for number in 1..=5 {
+        let keys = (0..3000).filter(|k| k % 5 == number || k % 7 == 0);
+        let net: BTreeMap<i32, Net> = keys.map(|k| (k, put(k * number))).collect();
+        model.extend(net.iter().filter_map(|(k, n)| Some((*k, n.value?))));
+        let number = u64::try_from(number).expect("positive");
+        let changes = changes(&target, &schema, KeyKind::Composite, &net);
+        lake.commit(epoch(number, vec![changes])).await.expect("committed");
+    }
+    // Files that others wrote are not sorted.
+    model.extend(foreign::append_unsorted(&target, 6).await);
+    let mut lake = Lake::open(options.clone()).await.expect("opened");
+    lake.maintain().await.expect("tidied");
+    assert_eq!(rows(&target).await, model);
+    let report = crate::show(&target.0, &StoreOptions::default()).await.expect("shown");
+    assert_eq!((report.files, report.dead_rows, report.version), (1, 0, 7));
+    assert_eq!(report.position, Some(at(500)), "a compaction carries the position");
+    assert!(foreign::is_sorted_by_key(&target).await);
+    let recovered = Lake::open(options).await.expect("opened").recovered().clone();
+    assert_eq!(recovered.targets[&target].covered, Some(at(500)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_is_ahead_never_goes_back() {
+    let root = tempfile::tempdir().expect("a folder");
+    let mut options = options(root.path());
+    let target = target(root.path(), "orders");
+    let schema = schema(KeyKind::Int32, &[]);
+    let net = BTreeMap::from([(1, insert(1))]);
+    let mut lake = Lake::open(options.clone()).await.expect("opened");
+    let first = changes(&target, &schema, KeyKind::Int32, &net);
+    lake.commit(epoch(5, vec![first])).await.expect("committed");
+    // After a crash another target catches up; this one stays quiet for long meanwhile.
+    let open = Arc::new(std::sync::atomic::AtomicU64::new(2_000_000_000));
+    let now = Arc::clone(&open);
+    options.clock = Clock::new(move || {
+        UNIX_EPOCH + Duration::from_secs(now.load(std::sync::atomic::Ordering::Relaxed))
+    });
+    let mut lake = Lake::open(options.clone()).await.expect("opened");
+    open.fetch_add(601, std::sync::atomic::Ordering::Relaxed);
+    lake.commit(epoch(2, vec![])).await.expect("committed");
+    let recovered = Lake::open(options).await.expect("opened").recovered().targets[&target].clone();
+    assert_eq!((recovered.covered, recovered.counter, recovered.epoch), (Some(at(500)), 2, 5));
+    assert_eq!(recovered.all_durable, Some(at(400)));
 }
 
 mod faults;

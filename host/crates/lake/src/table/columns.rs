@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
+use arrow_schema::{ArrowError, Field, Schema, SchemaRef};
 use delta_kernel::engine::arrow_conversion::{TryIntoArrow, TryIntoKernel};
 use delta_kernel::schema::{DataType as DeltaType, PrimitiveType, StructField, StructType};
 
@@ -110,9 +110,4 @@ pub(crate) fn has_timestamp_ntz(schema: &StructType) -> bool {
 /// Indexes of the id columns of the changes in the table's columns.
 pub(crate) fn ids_in(table: &SchemaRef, changes: &StoredSchema) -> Vec<usize> {
     changes.id_names().filter_map(|name| table.index_of(name).ok()).collect()
-}
-
-/// Whether an Arrow type is one that Sluice compares keys of.
-pub(crate) fn is_key_type(data_type: &DataType) -> bool {
-    !data_type.is_nested() && !data_type.is_floating()
 }

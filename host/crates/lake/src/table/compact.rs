@@ -96,7 +96,7 @@ impl Table {
 
     /// The id columns by index, where the table tells them.
     fn known_ids(&self) -> Option<Vec<usize>> {
-        let names = self.state.id_columns()?;
+        let names = self.ids.as_ref()?;
         let indexes: Result<Vec<usize>, _> =
             names.iter().map(|n| self.state.arrow.index_of(n)).collect();
         indexes.ok()
@@ -163,7 +163,7 @@ impl Table {
     }
 
     /// Deletes files that no log entry names; what stays behind is litter that a vacuum finds.
-    async fn discard(&self, files: &[NewFile]) {
+    pub(crate) async fn discard(&self, files: &[NewFile]) {
         for file in files {
             if let Ok(path) = self.home.path(&file.add.path) {
                 let _ = self.home.store().delete(&path).await;

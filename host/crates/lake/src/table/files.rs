@@ -1,6 +1,7 @@
 //! The data files of a table as of one version: names, sizes, rows, and which of the rows are dead.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use arrow_schema::SchemaRef;
 use deltalake::kernel::{Add, DeletionVectorDescriptor, Remove};
@@ -14,7 +15,12 @@ pub(crate) struct DataFile {
     add: Add,
     /// Rows in the file, dead ones included; none where the log does not say.
     rows: Option<u64>,
+    /// The bounds of the id columns, once they were asked for; a table's id columns never change.
+    bounds: OnceLock<Bounds>,
 }
+
+/// What tells one state of a file from others: its name and its deletion vector.
+pub(crate) type Identity = (String, Option<(String, Option<i32>)>);
 
 impl DataFile {
     pub(crate) fn new(add: Add) -> Self {
@@ -22,7 +28,7 @@ impl DataFile {
             let stats: Value = serde_json::from_str(s).ok()?;
             stats.get("numRecords")?.as_u64()
         });
-        Self { add, rows }
+        Self { add, rows, bounds: OnceLock::new() }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -45,16 +51,17 @@ impl DataFile {
         self.vector().and_then(|v| u64::try_from(v.cardinality).ok()).unwrap_or(0)
     }
 
-    /// What tells this state of the file from others: its name and its deletion vector.
-    pub(crate) fn identity(&self) -> (String, Option<(String, Option<i32>)>) {
+    fn identity(&self) -> Identity {
         let vector = self.vector().map(|v| (v.path_or_inline_dv.clone(), v.offset));
         (self.add.path.clone(), vector)
     }
 
     /// The bounds of the id columns that the log itself tells.
-    pub(crate) fn bounds(&self, ids: &SchemaRef) -> Bounds {
-        let stats = self.add.stats.as_deref().and_then(|s| serde_json::from_str(s).ok());
-        stats.map_or_else(Bounds::default, |stats| Bounds::of_stats(&stats, ids))
+    pub(crate) fn bounds(&self, ids: &SchemaRef) -> &Bounds {
+        self.bounds.get_or_init(|| {
+            let stats = self.add.stats.as_deref().and_then(|s| serde_json::from_str(s).ok());
+            stats.map_or_else(Bounds::default, |stats| Bounds::of_stats(&stats, ids))
+        })
     }
 
     /// The action that takes the file, in this state, out of the table.
@@ -128,7 +135,7 @@ impl Files {
     }
 
     /// What the table holds, whatever its version.
-    pub(crate) fn identity(&self) -> Vec<(String, Option<(String, Option<i32>)>)> {
+    pub(crate) fn identity(&self) -> Vec<Identity> {
         self.iter().map(DataFile::identity).collect()
     }
 }

@@ -67,7 +67,7 @@ pub(crate) async fn locate(
         return Ok(BTreeMap::new());
     }
     let candidates: Vec<DataFile> =
-        files.iter().filter(|f| wanted.may_lie_in(&f.bounds(wanted.schema()))).cloned().collect();
+        files.iter().filter(|f| wanted.may_lie_in(f.bounds(wanted.schema()))).cloned().collect();
     let found = futures::stream::iter(candidates).map(|file| {
         let (home, caches, wanted) = (home.clone(), Arc::clone(caches), Arc::clone(wanted));
         // A task of its own, so that files are decoded on several cores.

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 
 use delta_kernel::schema::StructType;
 use deltalake::kernel::{Action, Protocol, new_metadata};
+use object_store::ObjectStoreExt;
+use object_store::path::Path as StorePath;
 use serde_json::{Map, json};
 
 use crate::error::LakeError;
@@ -39,8 +41,9 @@ impl Table {
         };
         let committed_ms = if history.version.is_some() { settings.now_ms() } else { 0 };
         let shared = shared.clone();
-        let wear = Wear::default();
-        Ok(Some(Self { home, shared, state, progress, wear, committed_ms }))
+        let ids = state.id_columns();
+        let wear = wear(&home, &state, shared.settings.maintenance.compact_commits).await;
+        Ok(Some(Self { home, shared, state, progress, ids, wear, committed_ms }))
     }
 
     /// Opens a table, or makes an empty one with the columns of these changes.
@@ -57,6 +60,24 @@ impl Table {
         let made = Self::open(home, shared).await?;
         made.ok_or_else(|| LakeError::Vanished { target, missing: "log entry 0".into() })
     }
+}
+
+/// What gathered before the table was opened: it is looked at for compaction soon, and the entries
+/// since the last log checkpoint count on.
+async fn wear(home: &Home, state: &State, compact_commits: u64) -> Wear {
+    #[derive(serde::Deserialize)]
+    struct Hint {
+        version: u64,
+    }
+    let path = StorePath::from(format!("{LOG_FOLDER}/_last_checkpoint"));
+    // The file is a hint to readers; without it a checkpoint merely comes earlier.
+    let hint = match home.store().get(&path).await {
+        Ok(found) => found.bytes().await.ok(),
+        Err(_) => None,
+    };
+    let hint = hint.and_then(|bytes| serde_json::from_slice::<Hint>(&bytes).ok());
+    let entries = state.version.saturating_sub(hint.map_or(0, |h| h.version));
+    Wear { commits: compact_commits, entries }
 }
 
 /// The progress of a pipeline that has committed nothing yet.

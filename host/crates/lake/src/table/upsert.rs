@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 use crate::changes::TargetChanges;
 use crate::error::LakeError;
 use crate::marker;
+use crate::sources::SourceKeys;
 use crate::storage::Published;
 use crate::table::entry::Operation;
 use crate::table::files::DataChange;
@@ -29,9 +30,17 @@ use crate::table::{ATTEMPTS_MAX, FileChanges, Step, Table, columns, compat, dele
 pub(crate) struct Prepared {
     files: Vec<NewFile>,
     deaths: Deaths,
-    /// The table's new shape, where columns are added.
-    shape: Option<(Option<Protocol>, Metadata, StructType)>,
-    sources: Option<crate::sources::SourceKeys>,
+    shape: Option<Shape>,
+    sources: Option<SourceKeys>,
+}
+
+/// A table's new shape, where columns are added.
+#[derive(Debug)]
+struct Shape {
+    /// Where the new columns need a feature more.
+    protocol: Option<Protocol>,
+    metadata: Metadata,
+    schema: StructType,
 }
 
 /// Old rows that die.
@@ -52,7 +61,7 @@ impl Table {
         let added = columns::added(&self.home, &self.state.schema, &changes.schema, policy)?;
         let shape = self.widened(&added)?;
         let schema = match &shape {
-            Some((_, _, schema)) => columns::arrow_schema(schema)?,
+            Some(shape) => columns::arrow_schema(&shape.schema)?,
             None => Arc::clone(&self.state.arrow),
         };
         let layout = Layout {
@@ -61,16 +70,34 @@ impl Table {
             file_bytes: self.settings().maintenance.file_bytes,
         };
         let wanted = Arc::new(self.wanted(changes)?);
-        let (files, found) = futures::try_join!(
+        let (files, found) = futures::join!(
             self.write_rows(&layout, &changes.rows),
             locate::locate(&self.home, &self.shared.caches, &self.state.files, &wanted),
-        )?;
+        );
+        let files = files?;
         marker::pass(marker::COMMIT_AFTER_DATA_FILE);
-        let deaths = self.bury(found).await?;
-        let names: Vec<String> = files.iter().map(|f| f.add.path.clone()).collect();
-        self.home.disk().sync_files(&names).await?;
-        let sources = Some(changes.sources.as_ref().clone());
-        Ok(Prepared { files, deaths, shape, sources })
+        let rest = async {
+            let deaths = self.bury(found?).await?;
+            let names: Vec<String> = files.iter().map(|f| f.add.path.clone()).collect();
+            self.home.disk().sync_files(&names).await?;
+            Ok(deaths)
+        };
+        match rest.await {
+            Ok(deaths) => {
+                let sources = Some(changes.sources.as_ref().clone());
+                Ok(Prepared { files, deaths, shape, sources })
+            }
+            Err(error) => {
+                self.discard(&files).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Deletes what was prepared for an epoch that will not be: on a full disk it would be in the
+    /// way of the next attempt.
+    pub(crate) async fn forsake(&self, prepared: Prepared) {
+        self.discard(&prepared.files).await;
     }
 
     fn check_ids(&self, ids: &[String]) -> Result<(), LakeError> {
@@ -91,11 +118,7 @@ impl Table {
     }
 
     /// Protocol, metadata and columns once the new columns are in; none where there are none.
-    #[expect(clippy::type_complexity, reason = "three parts of one thing, used in one place")]
-    fn widened(
-        &self,
-        added: &[StructField],
-    ) -> Result<Option<(Option<Protocol>, Metadata, StructType)>, LakeError> {
+    fn widened(&self, added: &[StructField]) -> Result<Option<Shape>, LakeError> {
         if added.is_empty() {
             return Ok(None);
         }
@@ -112,7 +135,7 @@ impl Table {
         let needs = columns::has_timestamp_ntz(&schema)
             && !present.iter().any(|f| f == compat::TIMESTAMP_NTZ);
         let protocol = if needs { Some(protocol_of(&self.home, &schema, &present)?) } else { None };
-        Ok(Some((protocol, metadata, schema)))
+        Ok(Some(Shape { protocol, metadata, schema }))
     }
 
     /// The keys to look for: those whose old row may exist.
@@ -142,7 +165,13 @@ impl Table {
         }
         let rows = read::align(rows, &layout.schema)?;
         for file in write::encode(&self.home, layout, rows).await? {
-            files.push(write::store(&self.home, file, DataChange::Yes, self.now_ms()).await?);
+            match write::store(&self.home, file, DataChange::Yes, self.now_ms()).await {
+                Ok(file) => files.push(file),
+                Err(error) => {
+                    self.discard(&files).await;
+                    return Err(error);
+                }
+            }
         }
         Ok(files)
     }
@@ -184,8 +213,8 @@ impl Table {
             if self.publish(Operation::Update, metrics, actions, next).await? == Published::Done {
                 marker::pass(marker::COMMIT_AFTER_LOG_ENTRY);
                 self.wear.commits = self.wear.commits.saturating_add(1);
-                self.remember(prepared)?;
-                return Ok(());
+                self.ids = Some(changes.schema.id_names().map(str::to_owned).collect());
+                return self.remember(prepared);
             }
             self.follow().await?;
             // Keys that needed no look before may have come in with others' rows.
@@ -201,9 +230,9 @@ impl Table {
     fn actions(&self, prepared: &Prepared) -> FileChanges {
         let now_ms = self.now_ms();
         let mut changes = FileChanges::default();
-        if let Some((protocol, metadata, _)) = &prepared.shape {
-            changes.actions.extend(protocol.clone().map(Action::Protocol));
-            changes.actions.push(Action::Metadata(metadata.clone()));
+        if let Some(shape) = &prepared.shape {
+            changes.actions.extend(shape.protocol.clone().map(Action::Protocol));
+            changes.actions.push(Action::Metadata(shape.metadata.clone()));
         }
         for (name, found) in &prepared.deaths.found {
             let Some(file) = self.state.files.get(name) else { continue };
@@ -221,11 +250,11 @@ impl Table {
     /// Takes over the new shape, and keeps what the next epoch would otherwise read back.
     fn remember(&mut self, prepared: Prepared) -> Result<(), LakeError> {
         let caches = Arc::clone(&self.shared.caches);
-        if let Some((protocol, metadata, schema)) = prepared.shape {
-            self.state.protocol = protocol.unwrap_or_else(|| self.state.protocol.clone());
-            self.state.metadata = metadata;
-            self.state.arrow = columns::arrow_schema(&schema)?;
-            self.state.schema = schema;
+        if let Some(shape) = prepared.shape {
+            self.state.protocol = shape.protocol.unwrap_or_else(|| self.state.protocol.clone());
+            self.state.metadata = shape.metadata;
+            self.state.arrow = columns::arrow_schema(&shape.schema)?;
+            self.state.schema = shape.schema;
         }
         for file in prepared.files {
             read::keep_footer(&self.home, &caches.footers, &file.add.path, &file.footer);

@@ -2,8 +2,19 @@
 
 use std::path::Path;
 
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_row::{RowConverter, SortField};
+use arrow_select::take::take_record_batch;
 use change::TargetPath;
 use serde_json::{Value, json};
+
+use crate::storage::{Home, StoreOptions};
+use crate::table::locate::Caches;
+use crate::table::read;
+use crate::table::state::State;
+use crate::testing::{KeyKind, changes, put, schema};
 
 /// The actions of all entries, in order.
 fn entries(folder: &Path) -> Vec<Value> {
@@ -119,4 +130,47 @@ pub(super) fn strip_sluice(log: &Path) -> String {
 /// An error's text without the folder of the test.
 pub(super) fn plain(target: &TargetPath, error: &crate::LakeError) -> String {
     error.to_string().replace(&*target.0, "TARGET")
+}
+
+/// Rows 9000 to 9099 in a file of another writer, in descending order of their keys and without
+/// statistics.
+pub(super) async fn append_unsorted(target: &TargetPath, version: u64) -> Vec<(i32, i32)> {
+    let net = (9000..9100).map(|k| (k, put(k))).collect();
+    let rows = changes(target, &schema(KeyKind::Composite, &[]), KeyKind::Composite, &net).rows;
+    let backwards: arrow_array::UInt32Array = (0..100u32).rev().collect();
+    let rows = take_record_batch(&rows, &backwards).expect("taken");
+    let mut bytes = Vec::new();
+    let mut writer =
+        parquet::arrow::ArrowWriter::try_new(&mut bytes, rows.schema(), None).expect("a writer");
+    writer.write(&rows).expect("written");
+    writer.close().expect("closed");
+    let folder = Path::new(&*target.0);
+    std::fs::write(folder.join("other.parquet"), &bytes).expect("written");
+    let add = json!({"add": {
+        "path": "other.parquet", "partitionValues": {}, "size": bytes.len(),
+        "modificationTime": 1, "dataChange": true, "stats": "{\"numRecords\":100}",
+    }});
+    write(folder, version, "WRITE", &[add]);
+    (9000..9100).map(|k| (k, k)).collect()
+}
+
+/// Whether every file is sorted by its id columns (two, in front).
+pub(super) async fn is_sorted_by_key(target: &TargetPath) -> bool {
+    let home = Home::new(target.clone(), &StoreOptions::default()).expect("a place");
+    let state = State::load(&home, None).await.expect("read").expect("a table");
+    let caches = Caches::default();
+    let mut all_sorted = true;
+    for file in state.files.iter() {
+        let footer = read::footer(&home, &caches.footers, file.name(), file.size()).await;
+        let footer = footer.expect("read");
+        let stream = read::row_groups(&home, file.name(), &footer, &state.arrow, vec![0]);
+        let reader = stream.expect("read").next_row_group().await.expect("read").expect("one");
+        let batches: Vec<RecordBatch> = reader.map(|b| b.expect("read")).collect();
+        let ids = [0, 1].map(|i| Arc::clone(batches[0].column(i)));
+        let fields = ids.iter().map(|c| SortField::new(c.data_type().clone())).collect();
+        let converter = RowConverter::new(fields).expect("a converter");
+        let rows = converter.convert_columns(&ids).expect("rows");
+        all_sorted &= (1..rows.num_rows()).all(|i| rows.row(i - 1) < rows.row(i));
+    }
+    all_sorted
 }
