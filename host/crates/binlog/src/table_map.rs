@@ -110,3 +110,5 @@ const FLAG_BYTES: usize = 2;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use tests::Written;

@@ -193,6 +193,11 @@ impl Builder<'_> {
             WireType::Enum(width) => self.enumeration(&name, width)?,
             WireType::Set(width) => self.set(&name, width)?,
             WireType::Geometry(prefix) => self.geometry(prefix),
+            WireType::Vector(prefix) => {
+                // MySQL lists it among the columns with a character set, as binary.
+                Ordinals::next(&mut self.seen.character);
+                ("vector", ColumnType::Binary, Cell::Plain(prefix), Vec::new())
+            }
             other => self.simple(other, zero_dates),
         };
         let dated = matches!(cell, Cell::Date(_) | Cell::DateTime(..) | Cell::Timestamp(..));
@@ -243,14 +248,14 @@ impl Builder<'_> {
                 ("timestamp", ColumnType::TimestampMicrosUtc, Cell::Timestamp(fraction, zero_dates))
             }
             WireType::Json(prefix) => ("json", ColumnType::Json, Cell::Json(prefix)),
-            WireType::Vector(prefix) => ("vector", ColumnType::Binary, Cell::Plain(prefix)),
             // The other types have their own ways and never come here.
             WireType::Char(_)
             | WireType::Varchar(_)
             | WireType::Blob(_)
             | WireType::Enum(_)
             | WireType::Set(_)
-            | WireType::Geometry(_) => ("blob", ColumnType::Binary, Cell::Plain(4)),
+            | WireType::Geometry(_)
+            | WireType::Vector(_) => ("blob", ColumnType::Binary, Cell::Plain(4)),
         };
         (source_type, column_type, cell, Vec::new())
     }
