@@ -26,14 +26,7 @@ pub use self::bindings::exports::sluice::transform::transform::{
 
 pub mod bindings {
     //! Generated from `wit/transform.wit`.
-    #![allow(
-        missing_docs,
-        unsafe_code,
-        unreachable_pub,
-        unused_qualifications,
-        clippy::all,
-        reason = "generated code; which lints it trips changes with the generator"
-    )]
+    #![expect(missing_docs, reason = "generated; the interface itself holds the documentation")]
 
     wit_bindgen::generate!({
         path: "../../wit",
