@@ -98,9 +98,12 @@ pub(crate) struct Capture {
     /// Versions that the open transaction wrote to.
     touched: Vec<usize>,
     zero_dates: ZeroDates,
+    /// Dates that no calendar has and that became NULL.
+    nulled_dates: u64,
 }
 
-fn rules(zero_dates: ZeroDates, vendor: Vendor) -> MapRules {
+/// How table maps of a vendor are read.
+pub(crate) fn rules(zero_dates: ZeroDates, vendor: Vendor) -> MapRules {
     let vendor = match vendor {
         Vendor::Mysql => table_map::Vendor::MySql,
         Vendor::MariaDb => table_map::Vendor::MariaDb,
@@ -117,7 +120,13 @@ impl Capture {
             versions: Vec::new(),
             touched: Vec::new(),
             zero_dates,
+            nulled_dates: 0,
         }
+    }
+
+    /// How many dates that no calendar has became NULL in what was handed out.
+    pub(crate) fn nulled_dates(&self) -> u64 {
+        self.nulled_dates
     }
 
     /// A new file, or a server that started anew: which id stands for which table is told again.
@@ -160,12 +169,15 @@ impl Capture {
         Ok(())
     }
 
-    /// The index of the version under this map, which becomes the newest of its table.
+    /// The index of the version under this map, which becomes the newest of its table. Another map of
+    /// the same schema goes on in the same buffer, which reads as its map says.
     fn version_of(&mut self, name: TableName, map: Arc<TableMap>) -> usize {
-        let same = |index: &usize| {
-            self.versions.get(*index).is_some_and(|version| Arc::ptr_eq(&version.map, &map))
-        };
-        if let Some(index) = self.current.get(&name).copied().filter(same) {
+        let known = self.current.get(&name).copied();
+        let version = known.and_then(|index| self.versions.get_mut(index));
+        if let (Some(index), Some(version)) = (known, version)
+            && Arc::ptr_eq(&version.map.schema, &map.schema)
+        {
+            version.map = map;
             return index;
         }
         self.versions.push(Version::new(map));
@@ -296,6 +308,7 @@ impl Capture {
     pub(crate) fn take(&mut self, place: &Place) -> Result<Vec<Batch>, BinlogError> {
         let mut batches = Vec::new();
         for table in self.versions.iter_mut().filter(|v| v.committed > 0) {
+            self.nulled_dates = self.nulled_dates.saturating_add(table.rows.take_zero_dates());
             batches.push(batch_of(table, place)?);
         }
         if self.touched.is_empty() {

@@ -13,7 +13,7 @@ pub use crate::decode_error::{DecodeError, ValueFault};
 pub use crate::event::EventKind;
 pub use server::{ServerCause, ServerFailure};
 
-mod server;
+pub(crate) mod server;
 
 /// A place in a log.
 #[derive(Clone, Debug, PartialEq, Eq)]

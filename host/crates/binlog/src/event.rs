@@ -58,7 +58,6 @@ kinds! {
     ROTATE = 4, "ROTATE";
     INTVAR = 5, "INTVAR";
     LOAD = 6, "LOAD";
-    SLAVE = 7, "SLAVE";
     CREATE_FILE = 8, "CREATE_FILE";
     APPEND_BLOCK = 9, "APPEND_BLOCK";
     EXEC_LOAD = 10, "EXEC_LOAD";

@@ -14,7 +14,7 @@ use crate::event::EventKind;
 use crate::options::ReadOptions;
 use crate::reader::{Due, Reader};
 
-pub(crate) use event_file::{EventFile, name_of, split_checksum, verify};
+pub(crate) use event_file::{EventFile, name_of, verify};
 
 mod event_file;
 
@@ -124,6 +124,12 @@ impl FileSource {
         self.reader.position()
     }
 
+    /// How many dates that no calendar has became NULL in what was handed out (`ZeroDates::Null`).
+    #[must_use]
+    pub fn nulled_dates(&self) -> u64 {
+        self.reader.nulled_dates()
+    }
+
     /// Reads one event.
     fn step(&mut self) -> Result<Step, BinlogError> {
         let Self { current: Some(file), reader, announced, .. } = self else {
@@ -153,6 +159,7 @@ impl FileSource {
                 *announced = Some(name);
                 reader.count_bytes(u64::from(event.header.length));
                 reader.pass(event.end());
+                reader.has_moved();
                 Due::NotYet
             }
             EventKind::PREVIOUS_GTIDS | EventKind::GTID_LIST => {

@@ -7,6 +7,8 @@
 
 pub mod error;
 pub mod file;
+pub mod inspect;
+pub mod live;
 pub mod options;
 
 mod capture;
@@ -24,4 +26,6 @@ mod wire;
 pub use error::BinlogError;
 pub use event::Vendor;
 pub use file::FileSource;
+pub use inspect::{Inspector, inspect};
+pub use live::{LiveSource, ServerFacts};
 pub use options::{ReadOptions, ServerOptions, Start, TlsMode, TlsOptions, ZeroDates};

@@ -7,14 +7,14 @@
 use std::sync::Arc;
 
 use change::{
-    Fingerprint, Gtid, GtidSet, LogSlice, Position, SchemaChange, SchemaChangeKind, TableName,
-    Transaction,
+    Fingerprint, Gtid, GtidSet, LogFile, LogSlice, Position, SchemaChange, SchemaChangeKind,
+    TableName, Transaction,
 };
 
 use crate::capture::{Capture, SavepointMark};
 use crate::control::{ControlReader, GroupShape};
 use crate::error::{BinlogError, Place};
-use crate::event::{Event, EventKind, FIRST_EVENT_OFFSET, Format};
+use crate::event::{Event, EventKind, FIRST_EVENT_OFFSET, Format, Vendor};
 use crate::options::ReadOptions;
 use crate::rows::{RowsEvent, RowsVersion};
 use crate::statement::{Statement, classify, is_about_definitions};
@@ -189,6 +189,11 @@ impl Reader {
         self.executed.as_ref()
     }
 
+    /// How many dates that no calendar has became NULL in what was handed out.
+    pub(crate) fn nulled_dates(&self) -> u64 {
+        self.capture.nulled_dates()
+    }
+
     /// The start of a transaction that has not ended.
     pub(crate) fn open_group(&self) -> Option<Place> {
         let group = self.group.as_ref()?;
@@ -228,6 +233,29 @@ impl Reader {
         self.capture.restart(format.vendor);
     }
 
+    /// The vendor, before the first format description tells it.
+    pub(crate) fn format_of(&mut self, vendor: Vendor) {
+        self.capture.restart(vendor);
+    }
+
+    /// Whether the reading has come to a position: to its file and offset on its server, or past all
+    /// transactions of its set.
+    pub(crate) fn reaches(&self, until: &Position) -> bool {
+        let is_same_server = until.server == self.server;
+        let is_there = !self.file.is_empty()
+            && (LogFile(&until.file), until.offset) <= (LogFile(&self.file), self.boundary);
+        let has_all = match (&self.executed, &until.gtids) {
+            (Some(own), Some(theirs)) => own.contains_all(theirs),
+            _ => false,
+        };
+        (is_same_server && is_there) || has_all
+    }
+
+    /// The position is worth telling even where no transaction moved it.
+    pub(crate) fn has_moved(&mut self) {
+        self.fill.has_moved = true;
+    }
+
     /// Counts bytes of log that hold no event of this reader's (heads of files, format descriptions).
     pub(crate) fn count_bytes(&mut self, bytes: u64) {
         self.fill.log_bytes = self.fill.log_bytes.saturating_add(bytes);
@@ -235,9 +263,8 @@ impl Reader {
 
     /// Moves on behind an event that lies outside of transactions.
     pub(crate) fn pass(&mut self, end: u64) {
-        if self.group.is_none() && end > self.boundary {
-            self.boundary = end;
-            self.fill.has_moved = true;
+        if self.group.is_none() {
+            self.boundary = self.boundary.max(end);
         }
     }
 
@@ -536,8 +563,10 @@ impl Reader {
             if is_open && has_pending {
                 return Err(refusal::definition_within(self.place(event)));
             }
-            let position = Position { offset: event.offset, ..self.position() };
-            self.fill.schema_change = Some(SchemaChange { kind, tables, statement, position });
+            let before = self.position();
+            let position = Position { offset: event.offset, ..before.clone() };
+            let change = SchemaChange { kind, tables, statement, position, before };
+            self.fill.schema_change = Some(change);
             if is_open {
                 // CREATE TABLE … SELECT: the rows of the new table follow in the same transaction, in
                 // the next slice.

@@ -233,7 +233,7 @@ pub(crate) fn verify(
     header: &Header,
     body: &[u8],
     stored: Option<u32>,
-    place: impl Fn() -> Place,
+    place: impl FnOnce() -> Place,
 ) -> Result<(), BinlogError> {
     let Some(stored) = stored else {
         return Ok(());

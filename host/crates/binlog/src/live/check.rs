@@ -1,0 +1,158 @@
+//! Whether a server can be read, setting by setting, for people who set one up.
+
+use super::connection::Connection;
+use super::facts::ServerFacts;
+use crate::error::BinlogError;
+use crate::event::Vendor;
+use crate::options::ServerOptions;
+
+/// How much a finding matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// As it should be.
+    Fine,
+    /// Works, but something is lost or may stop later.
+    Warning,
+    /// Reading is not possible, or stops at the first row.
+    Error,
+}
+
+/// What was found out about one setting or privilege.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Finding {
+    /// What was found.
+    pub what: String,
+    /// The step that mends it; empty where nothing has to be mended.
+    pub remedy: String,
+    /// How much it matters.
+    pub severity: Severity,
+}
+
+impl Finding {
+    fn new(severity: Severity, what: impl Into<String>, remedy: &str) -> Self {
+        Self { what: what.into(), remedy: remedy.to_owned(), severity }
+    }
+}
+
+/// Looks at a server's settings and at the account's privileges.
+///
+/// # Errors
+/// Where the server cannot be reached, refuses the account, or sends what no server sends.
+pub async fn check(server: &ServerOptions) -> Result<Vec<Finding>, BinlogError> {
+    let mut connection = Connection::open(server).await?;
+    let facts = ServerFacts::settings(&mut connection).await?;
+    let mut findings = findings(&facts);
+    findings.extend(privileges(&mut connection, &facts).await?);
+    Ok(findings)
+}
+
+/// What the settings mean.
+fn findings(facts: &ServerFacts) -> Vec<Finding> {
+    let mut findings = vec![Finding::new(
+        Severity::Fine,
+        format!("{} {} at {}", facts.vendor, facts.version, facts.address),
+        "",
+    )];
+    let binlog = if facts.has_binlog { Severity::Fine } else { Severity::Error };
+    let remedy = "start the server with log_bin and a server_id";
+    findings.push(setting(binlog, "log_bin", if facts.has_binlog { "ON" } else { "OFF" }, remedy));
+    let wanted = |value: &str, wanted: &str| {
+        if value.eq_ignore_ascii_case(wanted) { Severity::Fine } else { Severity::Error }
+    };
+    for (name, value, wants, remedy) in [
+        (
+            "binlog_format",
+            &facts.binlog_format,
+            "ROW",
+            "set binlog_format = ROW and reconnect the sessions that write",
+        ),
+        (
+            "binlog_row_image",
+            &facts.binlog_row_image,
+            "FULL",
+            "set binlog_row_image = FULL and reconnect the sessions that write",
+        ),
+        (
+            "binlog_row_metadata",
+            &facts.binlog_row_metadata,
+            "FULL",
+            "set binlog_row_metadata = FULL",
+        ),
+    ] {
+        findings.push(setting(wanted(value, wants), name, value, remedy));
+    }
+    if let Some(mode) = &facts.gtid_mode {
+        let severity = if facts.has_gtids() { Severity::Fine } else { Severity::Warning };
+        let remedy = "set gtid_mode = ON: without GTIDs a position holds on this server alone";
+        findings.push(setting(severity, "gtid_mode", mode, remedy));
+    }
+    let checksum = if facts.binlog_checksum.eq_ignore_ascii_case("CRC32") {
+        Severity::Fine
+    } else {
+        Severity::Warning
+    };
+    let remedy = "set binlog_checksum = CRC32: without it a damaged log is not always noticed";
+    findings.push(setting(checksum, "binlog_checksum", &facts.binlog_checksum, remedy));
+    if facts.has_compression {
+        let (name, remedy) = match facts.vendor {
+            Vendor::Mysql => (
+                "binlog_transaction_compression",
+                "set binlog_transaction_compression = OFF: compressed transactions are not read yet",
+            ),
+            Vendor::MariaDb => (
+                "log_bin_compress",
+                "set log_bin_compress = OFF: compressed events are not read yet",
+            ),
+        };
+        findings.push(setting(Severity::Error, name, "ON", remedy));
+    }
+    if facts.has_partial_json {
+        let remedy = "set binlog_row_value_options = '': parts of JSON documents are not read yet";
+        findings.push(setting(Severity::Error, "binlog_row_value_options", "PARTIAL_JSON", remedy));
+    }
+    findings
+}
+
+fn setting(severity: Severity, name: &str, value: &str, remedy: &str) -> Finding {
+    let shown = if value.is_empty() { "not known to this server" } else { value };
+    let remedy = if severity == Severity::Fine { "" } else { remedy };
+    Finding::new(severity, format!("{name} = {shown}"), remedy)
+}
+
+/// What the account may do, as SHOW GRANTS tells.
+async fn privileges(
+    connection: &mut Connection,
+    facts: &ServerFacts,
+) -> Result<Vec<Finding>, BinlogError> {
+    let grants = connection.rows::<String>("SHOW GRANTS").await?;
+    // Only what is granted on everything counts for reading the log.
+    let global: Vec<_> = (grants.iter())
+        .map(|grant| grant.to_ascii_uppercase())
+        .filter(|grant| grant.contains(" ON *.* "))
+        .collect();
+    let has = |names: &[&str]| {
+        let all = ["ALL PRIVILEGES"];
+        let mut wanted = names.iter().chain(&all);
+        wanted.any(|name| global.iter().any(|grant| grant.contains(name)))
+    };
+    let client: &[&str] = match facts.vendor {
+        Vendor::Mysql => &["REPLICATION CLIENT"],
+        Vendor::MariaDb => &["REPLICATION CLIENT", "BINLOG MONITOR"],
+    };
+    let slave: &[&str] = &["REPLICATION SLAVE"];
+    Ok([
+        (slave, "GRANT REPLICATION SLAVE ON *.* to the account"),
+        (client, "GRANT REPLICATION CLIENT ON *.* to the account"),
+    ]
+    .into_iter()
+    .map(|(names, remedy)| {
+        let name = names.last().copied().unwrap_or_default();
+        if has(names) {
+            Finding::new(Severity::Fine, format!("the account has {name}"), "")
+        } else {
+            Finding::new(Severity::Error, format!("the account lacks {name}"), remedy)
+        }
+    })
+    .collect())
+}
