@@ -409,6 +409,13 @@ fn nesting_has_a_limit() {
 }
 
 #[test]
+fn a_long_list_accepts_what_a_short_one_does() {
+    let texts = (0..40).map(|n| format!("'t{n}'")).collect::<Vec<_>>().join(", ");
+    assert_eq!(kept(&format!("status in ({texts}, 'paid', 'it''s')")), Ok(vec![0, 2]));
+    assert_eq!(kept(&format!("status in ({texts})")), Ok(vec![]));
+}
+
+#[test]
 fn only_the_columns_of_the_condition_are_read() {
     let plugin = Harness::<Filter>::configured(&json!({ "where": "id = 1 or id = 2 or big > id" }));
     let plan = plugin.expect("valid").plan(&schema()).expect("a plan");

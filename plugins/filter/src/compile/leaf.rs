@@ -11,6 +11,9 @@ use crate::expression::{Comparison, Constant, Literal};
 use crate::mistake::Mistake;
 use crate::truth::{Matcher, Test};
 
+/// Texts of a list up to which comparing with each is faster than a search: most differ in length.
+const LINEAR_MAX: usize = 16;
+
 /// A column that is itself the condition.
 pub(super) fn truth_value(bound: Bound<'_>) -> Result<Test, Mistake> {
     if bound.data_type != DataType::Boolean {
@@ -75,6 +78,9 @@ pub(super) fn member(bound: Bound<'_>, list: &[Literal]) -> Result<Test, Mistake
     exacts.sort_unstable();
     let test = match bound.data_type {
         DataType::Boolean | DataType::Float32 | DataType::Float64 => Test::Any(parts),
+        DataType::Utf8 | DataType::Binary | DataType::Json if texts.len() <= LINEAR_MAX => {
+            bytes(bound.slot, move |value| texts.iter().any(|text| text == value))
+        }
         DataType::Utf8 | DataType::Binary | DataType::Json => bytes(bound.slot, move |value| {
             texts.binary_search_by(|text| text.as_slice().cmp(value)).is_ok()
         }),
