@@ -34,6 +34,29 @@ impl CommandError {
         self.0.to_string()
     }
 
+    /// What is wrong and why, on one line: the error, then each cause that tells something new.
+    #[must_use]
+    pub fn message_with_causes(&self) -> String {
+        let causes = self.causes();
+        std::iter::once(self.message()).chain(causes).collect::<Vec<_>>().join(": ")
+    }
+
+    /// The causes that tell what the errors above them have not told.
+    fn causes(&self) -> Vec<String> {
+        let mut told = self.0.to_string();
+        let mut causes = Vec::new();
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            let message = error.to_string();
+            if !told.contains(&message) {
+                causes.push(message.clone());
+            }
+            told = message;
+            cause = error.source();
+        }
+        causes
+    }
+
     /// The step that mends it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
@@ -43,17 +66,10 @@ impl CommandError {
     /// `error: …`, then `caused by: …` for every cause that tells something new, then `help: …`.
     #[must_use]
     pub fn render(&self) -> String {
-        let mut told = self.0.to_string();
-        let mut text = format!("error: {told}\n");
-        let mut cause = self.0.source();
-        while let Some(error) = cause {
-            let message = error.to_string();
-            if !told.contains(&message) {
-                // Writing to a String cannot fail.
-                let _ = writeln!(text, "caused by: {message}");
-            }
-            told = message;
-            cause = error.source();
+        let mut text = format!("error: {}\n", self.0);
+        for cause in self.causes() {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "caused by: {cause}");
         }
         if let Some(hint) = self.0.hint() {
             let _ = writeln!(text, "help: {hint}");

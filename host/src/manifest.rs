@@ -13,7 +13,7 @@ use std::time::Duration;
 use change::{GtidSet, PathTemplate, TableName, TablePatterns};
 
 mod digest;
-mod files;
+pub mod files;
 mod keys;
 mod locate;
 pub mod problem;
@@ -171,7 +171,7 @@ pub struct PluginSettings {
     pub component: PathBuf,
     /// The SHA-256 that the component has to have: 64 lower-case hexadecimal digits.
     pub sha256: Option<String>,
-    /// The tables that pass through it; empty: all that are captured.
+    /// The tables that pass through it; where the manifest names none, a pattern that matches all.
     pub tables: TablePatterns,
     /// The patterns of `tables`, as written.
     pub tables_written: Vec<String>,
@@ -183,8 +183,8 @@ pub struct PluginSettings {
     pub memory_bytes: Option<usize>,
     /// Wall-clock time of a call; none: the default of the plugin crate.
     pub deadline: Option<Duration>,
-    /// Fuel of a call; none: the default of the plugin crate.
-    pub fuel: Option<u64>,
+    /// Instructions for each row image of a call; none: the default of the plugin crate.
+    pub fuel_per_row: Option<u64>,
     /// `[plugin.config]`: a JSON object, empty where there is none. Values may be secret.
     pub config: serde_json::Value,
     /// `[plugin.files]`: files that are handed over, by name.

@@ -39,7 +39,7 @@ pub(crate) const SECTIONS: [(&str, &[&str]); 6] = [
             "on-row-error",
             "memory",
             "deadline",
-            "fuel",
+            "fuel-per-row",
             "config",
             "files",
         ],

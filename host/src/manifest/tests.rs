@@ -67,7 +67,7 @@ isolation = "batch"
 on-row-error = "dead-letter"
 memory = "64MiB"
 deadline = "2s"
-fuel = 1_000
+fuel-per-row = 1_000
 [plugin.config]
 columns = ["email", { name = "phone" }]
 salt = "${SALT}"
@@ -116,12 +116,12 @@ fn every_key_becomes_its_setting() {
     assert_eq!(mask.component, Path::new("/etc/sluice/plugins/mask.wasm"));
     assert_eq!(mask.isolation, Isolation::Batch);
     assert_eq!(mask.on_row_error, OnRowError::DeadLetter);
-    assert_eq!((mask.memory_bytes, mask.fuel), (Some(64 << 20), Some(1_000)));
+    assert_eq!((mask.memory_bytes, mask.fuel_per_row), (Some(64 << 20), Some(1_000)));
     assert_eq!(mask.config["salt"], "salt-secret");
     assert_eq!(mask.config["columns"][1]["name"], "phone");
     assert_eq!(mask.files["countries"], Path::new("/etc/sluice/ref/countries.csv"));
     assert_eq!(route.component, Path::new("/opt/route.wasm"));
-    assert!(route.tables.is_empty() && route.memory_bytes.is_none());
+    assert!(route.tables.matches(&TableName::new("any", "table")) && route.memory_bytes.is_none());
     let rule = manifest.rule(&TableName::new("shop", "order_lines")).expect("a rule");
     assert_eq!(
         rule.id_columns.as_deref(),
@@ -295,7 +295,7 @@ tables = ["/(/", "a.b"]
 isolation = "none"
 deadline = "2"
 memory = "1KiB"
-fuel = 0
+fuel-per-row = 0
 [plugin.config]
 ratio = nan
 [[plugin]]
@@ -317,7 +317,7 @@ deletes = "mark"
         sluice.toml:14:13: `isolation` has to be one of `instance`, `batch`
         sluice.toml:15:12: `deadline` is not a duration: write a number above 0 with ms, s, m, h or d, such as "500ms" or "5s"
         sluice.toml:16:10: `memory` has to be at least 65536 bytes
-        sluice.toml:17:8: `fuel` has to be a whole number of at least 1
+        sluice.toml:17:16: `fuel-per-row` has to be a whole number of at least 1
         sluice.toml:19:9: a configuration cannot hold `inf` or `nan`
         sluice.toml:23:16: `on-row-error` has to be one of `stop`, `dead-letter`
         sluice.toml:25:8: there are two plugins named `twice`: name them apart

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use change::TablePatterns;
 use serde_json::{Map, Value as Json};
 
 use super::{below, bytes};
@@ -45,14 +46,14 @@ fn read(section: &Section<'_>, folder: &Path, locations: &mut Locations) -> Opti
         .required_text("component", "name its file, such as component = \"plugins/mask.wasm\"")
         .map(|path| below(folder, &path.text));
     let sha256 = sha256(section);
-    let Patterns { written, matcher } = section.patterns("tables").unwrap_or_default();
+    let Patterns { written, matcher } = section.patterns("tables").unwrap_or_else(all_tables);
     let isolation = [("instance", Isolation::Instance), ("batch", Isolation::Batch)];
     let isolation = section.choice("isolation", &isolation).unwrap_or(Isolation::Instance);
     let on_row_error = [("stop", OnRowError::Stop), ("dead-letter", OnRowError::DeadLetter)];
     let on_row_error = section.choice("on-row-error", &on_row_error).unwrap_or(OnRowError::Stop);
     let memory = section.size("memory", MEMORY_BYTES_MIN);
     let deadline = section.duration("deadline");
-    let fuel = section.number("fuel", 1, u64::MAX);
+    let fuel_per_row = section.number("fuel-per-row", 1, u64::MAX);
     let files = files(section, folder);
     let config = section.section("config");
     let json = config.as_ref().map(|c| object(c.table, section.problems)).unwrap_or_default();
@@ -75,10 +76,16 @@ fn read(section: &Section<'_>, folder: &Path, locations: &mut Locations) -> Opti
         on_row_error,
         memory_bytes: memory.map(bytes),
         deadline,
-        fuel,
+        fuel_per_row,
         config: Json::Object(json),
         files,
     })
+}
+
+/// What a plugin without `tables` sees.
+fn all_tables() -> Patterns {
+    let matcher = TablePatterns::parse(&["*.*"]).unwrap_or_default();
+    Patterns { written: Vec::new(), matcher }
 }
 
 fn sha256(section: &Section<'_>) -> Option<String> {

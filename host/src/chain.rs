@@ -1,0 +1,159 @@
+//! The chain that a manifest describes: its files read, its limits filled in, its mistakes shown where
+//! the manifest has them.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use change::{Diagnose, Fault};
+use plugin::{
+    Attachment, Chain, Engine, EngineOptions, Limits, LogLine, LogSink, PluginError, PluginSpec,
+};
+use tracing::info;
+
+use crate::error::CommandError;
+use crate::manifest::{Isolation, Manifest, ManifestError, PluginSettings, Problem};
+
+/// Names the folder of compiled plugins; by default `sluice/plugins` in the user's cache folder.
+const CACHE: &str = "SLUICE_CACHE";
+
+/// A file of a plugin that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("plugin `{plugin}`: cannot read {what} {}", path.display())]
+pub struct PluginFileError {
+    plugin: String,
+    what: &'static str,
+    path: PathBuf,
+    source: io::Error,
+}
+
+impl PluginFileError {
+    /// The plugin's name in the manifest.
+    #[must_use]
+    pub fn plugin(&self) -> &str {
+        &self.plugin
+    }
+}
+
+impl Diagnose for PluginFileError {
+    fn hint(&self) -> Option<String> {
+        Some(match self.source.kind() {
+            io::ErrorKind::NotFound => {
+                "mend the path in the manifest (it is relative to the manifest's folder), or build \
+                 the plugin first"
+                    .to_owned()
+            }
+            _ => "check the path and its permissions".to_owned(),
+        })
+    }
+
+    fn fault(&self) -> Fault {
+        Fault::Usage
+    }
+}
+
+/// Loads the chain of a manifest.
+///
+/// # Errors
+/// Where a file cannot be read or a plugin cannot be loaded; mistakes in configurations are told at
+/// their lines of the manifest.
+pub fn load(manifest: &Manifest, engine: &Engine) -> Result<Chain, CommandError> {
+    Chain::load(engine, specs(manifest)?).map_err(|error| explain(manifest, error))
+}
+
+/// A plugin's error for whoever wrote the manifest: mistakes in its configuration at their lines.
+#[must_use]
+pub fn explain(manifest: &Manifest, error: PluginError) -> CommandError {
+    let places = error.config_problems().iter().filter_map(|problem| {
+        let place = manifest.locate(&problem.plugin, &problem.path)?;
+        let message = format!("plugin `{}`: {}", problem.plugin, problem.message);
+        Some(Problem { place, message })
+    });
+    let problems: Vec<_> = places.collect();
+    if problems.is_empty() {
+        return error.into();
+    }
+    ManifestError::Wrong { path: manifest.path().to_owned(), problems }.into()
+}
+
+/// The plugins of a manifest, in order, with the bytes of their files.
+///
+/// # Errors
+/// Where a file cannot be read.
+pub fn specs(manifest: &Manifest) -> Result<Vec<PluginSpec>, PluginFileError> {
+    manifest.plugins.iter().map(spec).collect()
+}
+
+/// One plugin of a manifest, with the bytes of its files.
+///
+/// # Errors
+/// Where a file cannot be read.
+pub fn spec(settings: &PluginSettings) -> Result<PluginSpec, PluginFileError> {
+    let files = settings.files.iter().map(|(name, path)| {
+        Ok(Attachment { name: name.clone(), data: read(settings, "its file", path)? })
+    });
+    Ok(PluginSpec {
+        name: settings.name.as_str().into(),
+        component: read(settings, "its component", &settings.component)?,
+        sha256: settings.sha256.clone(),
+        tables: settings.tables.clone(),
+        config: settings.config.clone(),
+        files: files.collect::<Result<_, _>>()?,
+        limits: limits(settings),
+        isolation: match settings.isolation {
+            Isolation::Instance => plugin::Isolation::Instance,
+            Isolation::Batch => plugin::Isolation::Batch,
+        },
+    })
+}
+
+fn limits(settings: &PluginSettings) -> Limits {
+    let default = Limits::default();
+    let memory_bytes = settings.memory_bytes.and_then(|bytes| u64::try_from(bytes).ok());
+    Limits {
+        memory_bytes: memory_bytes.unwrap_or(default.memory_bytes),
+        deadline: settings.deadline.unwrap_or(default.deadline),
+        fuel_per_row: settings.fuel_per_row.unwrap_or(default.fuel_per_row),
+        ..default
+    }
+}
+
+fn read(
+    settings: &PluginSettings,
+    what: &'static str,
+    path: &Path,
+) -> Result<Vec<u8>, PluginFileError> {
+    fs::read(path).map_err(|source| PluginFileError {
+        plugin: settings.name.clone(),
+        what,
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// An engine that keeps compiled plugins in the user's cache folder, where there is one.
+///
+/// # Errors
+/// As [`Engine::new`].
+pub fn engine(logs: Option<LogSink>) -> Result<Engine, PluginError> {
+    Engine::new(EngineOptions { cache: cache_folder(), logs, ..EngineOptions::default() })
+}
+
+/// Shows the log lines of plugins among those of Sluice; they may hold row values.
+#[must_use]
+pub fn log_to_tracing() -> LogSink {
+    Arc::new(|line: LogLine| {
+        let level = format!("{:?}", line.level).to_lowercase();
+        info!(plugin = %line.plugin, level, "{}", line.message);
+    })
+}
+
+/// `$SLUICE_CACHE`, else `sluice/plugins` below `$XDG_CACHE_HOME` or `~/.cache`.
+fn cache_folder() -> Option<PathBuf> {
+    let folder = |name: &str| std::env::var_os(name).filter(|f| !f.is_empty()).map(PathBuf::from);
+    folder(CACHE).or_else(|| {
+        let user = folder("XDG_CACHE_HOME").or_else(|| folder("HOME").map(|h| h.join(".cache")))?;
+        Some(user.join("sluice").join("plugins"))
+    })
+}

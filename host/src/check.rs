@@ -1,0 +1,102 @@
+//! What can be known about a pipeline before it runs: a list of findings, each with its remedy.
+//!
+//! A check changes nothing that lasts: probe files are removed, no table is made, and no replica is
+//! registered at the server.
+
+use change::Fault;
+use serde::Serialize;
+
+use crate::error::CommandError;
+use crate::manifest::Manifest;
+
+mod folders;
+mod plugins;
+mod source;
+mod tables;
+
+/// How much a finding matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// As it should be.
+    Ok,
+    /// It runs, but not as well or as safely as it could.
+    Warning,
+    /// It does not run.
+    Error,
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Finding {
+    /// How much it matters.
+    pub severity: Severity,
+    /// What was looked at, such as `plugin mask`.
+    pub subject: String,
+    /// What was found.
+    pub message: String,
+    /// The step that mends it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<String>,
+    /// Where the fault lies, for the exit code.
+    #[serde(skip)]
+    pub fault: Option<Fault>,
+}
+
+impl Finding {
+    fn ok(subject: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Ok,
+            subject: subject.into(),
+            message: message.into(),
+            remedy: None,
+            fault: None,
+        }
+    }
+
+    fn warning(
+        subject: impl Into<String>,
+        message: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
+        let severity = Severity::Warning;
+        Self { severity, remedy: Some(remedy.into()), ..Self::ok(subject, message) }
+    }
+
+    fn error(subject: impl Into<String>, error: impl Into<CommandError>) -> Self {
+        let error = error.into();
+        Self {
+            severity: Severity::Error,
+            remedy: error.hint(),
+            fault: Some(error.fault()),
+            ..Self::ok(subject, error.message_with_causes())
+        }
+    }
+}
+
+/// Looks at everything that a manifest names.
+///
+/// # Errors
+/// Only where the check itself cannot be carried out; what is wrong is a finding.
+pub async fn check(manifest: &Manifest) -> Result<Vec<Finding>, CommandError> {
+    let name = &manifest.pipeline.name;
+    let path = manifest.path().display();
+    let mut findings = vec![Finding::ok("manifest", format!("{path} describes pipeline `{name}`"))];
+    let chain = plugins::check(manifest, &mut findings)?;
+    let schemas = source::check(manifest, &mut findings).await;
+    if let Some(chain) = chain {
+        tables::check(manifest, chain, &schemas, &mut findings);
+    }
+    folders::check(manifest, &mut findings);
+    Ok(findings)
+}
+
+/// The fault that decides the exit code: a wrong manifest before an unfit environment; none where
+/// nothing is an error.
+#[must_use]
+pub fn fault(findings: &[Finding]) -> Option<Fault> {
+    let errors = || findings.iter().filter(|f| f.severity == Severity::Error);
+    let all_environment = errors().all(|f| f.fault == Some(Fault::Environment));
+    errors().next().map(|_| if all_environment { Fault::Environment } else { Fault::Usage })
+}

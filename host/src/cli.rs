@@ -1,0 +1,80 @@
+//! The command line: what it takes, and which command answers.
+//!
+//! Standard output is data, standard error is talk. A command never ends the process itself.
+
+use clap::{Parser, Subcommand};
+
+use change::Fault;
+
+use crate::error::CommandError;
+use crate::progress::Screen;
+
+mod check;
+mod completions;
+mod inspect;
+pub mod logging;
+mod output;
+mod plugin;
+mod run;
+mod table;
+mod test;
+
+/// MySQL and MariaDB binlogs through WebAssembly plugins into Delta Lake tables.
+#[derive(Debug, Parser)]
+#[command(name = "sluice", version, about, max_term_width = 100, after_help = AFTER_HELP)]
+pub struct Cli {
+    /// Say nothing but warnings and errors
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// What to do.
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "Exit codes: 0 done, 1 failed at run time, 2 manifest or arguments wrong, \
+    3 the environment is not fit.\nLog lines: SLUICE_LOG=debug, or SLUICE_LOG=warn,sluice_lake=debug.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a pipeline
+    Run(run::Args),
+    /// Find out whether a pipeline can run, and what to mend where it cannot
+    Check(check::Args),
+    /// Show what is in recorded binlog files
+    Inspect(inspect::Args),
+    /// Run offline tests of plugins against recorded binlogs
+    Test(test::Args),
+    /// Look at plugins
+    #[command(subcommand)]
+    Plugin(plugin::Command),
+    /// Look at tables
+    #[command(subcommand)]
+    Table(table::Command),
+    /// Print completions for a shell
+    Completions(completions::Args),
+}
+
+/// How a command ended that could say all by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// As it should.
+    Done,
+    /// With findings that it has told.
+    Failed(Fault),
+}
+
+/// Runs the command that was asked for.
+///
+/// # Errors
+/// Whatever ended it before it was done.
+pub fn run(cli: Cli, screen: &Screen) -> Result<Outcome, CommandError> {
+    match cli.command {
+        Command::Run(args) => run::run(&args, cli.quiet, screen),
+        Command::Check(args) => check::run(&args),
+        Command::Inspect(args) => inspect::run(&args),
+        Command::Test(args) => test::run(&args),
+        Command::Plugin(command) => plugin::run(&command),
+        Command::Table(command) => table::run(&command),
+        Command::Completions(args) => completions::run(&args),
+    }
+}

@@ -1,0 +1,56 @@
+//! `sluice check`: whether a pipeline can run, and what to mend where it cannot.
+
+use std::path::PathBuf;
+
+use super::Outcome;
+use super::output::{Form, Output};
+use crate::check::{self, Finding, Severity};
+use crate::error::{CommandError, HostError};
+use crate::manifest::Manifest;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The manifest of the pipeline
+    manifest: PathBuf,
+    /// Print one JSON line a finding
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &Args) -> Result<Outcome, CommandError> {
+    let manifest = Manifest::load(&args.manifest)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|source| HostError::Start { what: "the runtime", source })?;
+    let findings = runtime.block_on(check::check(&manifest))?;
+    let mut output = Output::new();
+    match Form::of(args.json) {
+        Form::Json => {
+            for finding in &findings {
+                output.json(finding)?;
+            }
+        }
+        Form::Text => output.text(&as_text(&findings))?,
+    }
+    output.finish()?;
+    Ok(check::fault(&findings).map_or(Outcome::Done, Outcome::Failed))
+}
+
+fn as_text(findings: &[Finding]) -> String {
+    let width = findings.iter().map(|f| f.subject.chars().count()).max().unwrap_or(0);
+    let mut text = String::new();
+    for Finding { severity, subject, message, remedy, .. } in findings {
+        let mark = match severity {
+            Severity::Ok => "ok",
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        };
+        text.push_str(&format!("{mark:8} {subject:width$}  {message}\n"));
+        if let Some(remedy) = remedy {
+            text.push_str(&format!("{:8} {:width$}  help: {remedy}\n", "", ""));
+        }
+    }
+    let count = |wanted| findings.iter().filter(|f| f.severity == wanted).count();
+    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    text.push_str(&format!("{errors} errors, {warnings} warnings\n"));
+    text
+}

@@ -1,0 +1,145 @@
+//! `sluice run`: a pipeline until it is stopped, with its progress on standard error and its summary on
+//! standard output.
+
+use std::path::PathBuf;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tracing::info;
+
+use super::Outcome;
+use super::output::{Form, Output};
+use crate::chain;
+use crate::error::{CommandError, HostError};
+use crate::manifest::Manifest;
+use crate::pipeline::{self, RunError, RunOptions, Summary};
+use crate::progress::{Bar, Lines, Progress, Screen, Silent, grouped, megabytes};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The manifest of the pipeline
+    manifest: PathBuf,
+    /// Stop at the end of the recorded files, or at the position that the server has at the start
+    #[arg(long)]
+    until_end: bool,
+    /// Do everything but write, and print what would be written
+    #[arg(long)]
+    dry_run: bool,
+    /// Show the log lines of plugins; they may hold row values
+    #[arg(long)]
+    plugin_logs: bool,
+    /// Go on behind the schema change that stopped the last run, once you have dealt with it
+    #[arg(long)]
+    accept_schema_change: bool,
+    /// One stage after the other instead of all at once: slower, for comparison
+    #[arg(long)]
+    in_order: bool,
+    /// Print the summary as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &Args, quiet: bool, screen: &Screen) -> Result<Outcome, CommandError> {
+    let manifest = Manifest::load(&args.manifest)?;
+    let options = RunOptions {
+        until_end: args.until_end,
+        dry_run: args.dry_run,
+        plugin_logs: args.plugin_logs,
+        accept_schema_change: args.accept_schema_change,
+        in_order: args.in_order,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|source| HostError::Start { what: "the runtime", source })?;
+    let progress = progress(quiet, screen);
+    let outcome = runtime.block_on(until_stopped(&manifest, options, &*progress));
+    drop(progress);
+    let summary = outcome.map_err(|error| explain(&manifest, error))?;
+    print(&summary, &manifest, args)?;
+    Ok(Outcome::Done)
+}
+
+fn progress(quiet: bool, screen: &Screen) -> Box<dyn Progress> {
+    if quiet {
+        Box::new(Silent)
+    } else if screen.is_terminal() {
+        Box::new(Bar::new(screen))
+    } else {
+        Box::new(Lines::new(screen))
+    }
+}
+
+/// Runs until the end; an interrupt or SIGTERM lets what was read be committed first.
+async fn until_stopped(
+    manifest: &Manifest,
+    options: RunOptions,
+    progress: &dyn Progress,
+) -> Result<Summary, StoppedBy> {
+    let start = |source| StoppedBy::Host(HostError::Start { what: "listening to signals", source });
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(start)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(start)?;
+    let (stop, stopped) = watch::channel(false);
+    let pipeline = pipeline::run(manifest, options, progress, stopped);
+    tokio::pin!(pipeline);
+    loop {
+        tokio::select! {
+            outcome = &mut pipeline => return outcome.map_err(|error| StoppedBy::Run(Box::new(error))),
+            _ = interrupt.recv() => info!(signal = "SIGINT", "stopping: what was read is committed first"),
+            _ = terminate.recv() => info!(signal = "SIGTERM", "stopping: what was read is committed first"),
+        }
+        stop.send_replace(true);
+    }
+}
+
+/// What ended a run.
+enum StoppedBy {
+    Host(HostError),
+    Run(Box<RunError>),
+}
+
+/// A mistake in a plugin's configuration is shown at its line of the manifest.
+fn explain(manifest: &Manifest, stopped: StoppedBy) -> CommandError {
+    match stopped {
+        StoppedBy::Host(error) => error.into(),
+        StoppedBy::Run(error) => match *error {
+            RunError::Plugin(error) => chain::explain(manifest, error),
+            error => error.into(),
+        },
+    }
+}
+
+fn print(summary: &Summary, manifest: &Manifest, args: &Args) -> Result<(), HostError> {
+    let mut output = Output::new();
+    match Form::of(args.json) {
+        Form::Json => output.json(summary)?,
+        Form::Text => output.text(&text(summary, &manifest.pipeline.name, args.dry_run))?,
+    }
+    output.finish()
+}
+
+fn text(summary: &Summary, name: &str, dry_run: bool) -> String {
+    let end = summary.end.as_ref().map_or_else(String::new, |end| format!(", up to {end}"));
+    let mut text = format!(
+        "{name}: {} row images, {} of log in {:.1} s, epochs: {}{end}\n",
+        grouped(summary.images),
+        megabytes(summary.log_bytes),
+        summary.seconds,
+        grouped(summary.epochs),
+    );
+    if dry_run {
+        text.push_str("dry run: nothing was written; this would have been:\n");
+    }
+    let width = summary.targets.iter().map(|t| t.path.0.chars().count()).max().unwrap_or(0);
+    for target in &summary.targets {
+        let (inserted, updated) = (grouped(target.inserted), grouped(target.updated));
+        let deleted = grouped(target.deleted);
+        let path = target.path.to_string();
+        text.push_str(&format!(
+            "  {path:width$}  inserted {inserted}  updated {updated}  deleted {deleted}\n"
+        ));
+    }
+    if summary.dead_letters > 0 {
+        let letters = grouped(summary.dead_letters);
+        text.push_str(&format!("  set aside as dead letters: {letters}\n"));
+    }
+    text
+}
