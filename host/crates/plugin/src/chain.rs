@@ -44,6 +44,23 @@ pub struct PluginSpec {
     pub isolation: Isolation,
 }
 
+impl PluginSpec {
+    /// A plugin with the default limits that sees no table and has an empty configuration.
+    #[must_use]
+    pub fn new(name: impl Into<Arc<str>>, component: Vec<u8>) -> Self {
+        Self {
+            name: name.into(),
+            component,
+            sha256: None,
+            tables: TablePatterns::default(),
+            config: Value::Object(serde_json::Map::new()),
+            files: Vec::new(),
+            limits: Limits::default(),
+            isolation: Isolation::default(),
+        }
+    }
+}
+
 /// What a chain has done so far. A plan that only renames, drops, moves or routes counts nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ChainCounters {

@@ -96,19 +96,27 @@ fn zeroed(values: &Buffer, width: usize, nulls: &NullBuffer) -> Buffer {
     Buffer::from(copy)
 }
 
+/// Reads the first and the last offset only, unless a null row might hide something.
 fn variable(offsets: &Buffer, values: &Buffer, nulls: Option<&NullBuffer>) -> (Buffer, Buffer) {
-    let ends = read_offsets(offsets);
-    let (first, last) = (ends.first().copied().unwrap_or(0), ends.last().copied().unwrap_or(0));
-    let is_filled = |row: usize| ends.get(row) != ends.get(row + 1);
-    let dirty = nulls.is_some_and(|n| (!n.inner()).set_indices().any(is_filled));
-    if dirty {
-        return compact(&ends, values, nulls);
+    let rows = (offsets.len() / OFFSET_BYTES).saturating_sub(1);
+    let (first, last) = (offset_at(offsets, 0), offset_at(offsets, rows));
+    let is_filled = |row: usize| offset_at(offsets, row) != offset_at(offsets, row + 1);
+    if nulls.is_some_and(|n| (!n.inner()).set_indices().any(is_filled)) {
+        return compact(&read_offsets(offsets), values, nulls);
     }
     let data = values.slice_with_length(first, last - first);
     if first == 0 {
         return (offsets.clone(), data);
     }
-    (write_offsets(ends.iter().map(|end| end - first)), data)
+    let ends = read_offsets(offsets);
+    (write_offsets(ends.into_iter().map(|end| end - first)), data)
+}
+
+/// One offset; 0 behind the last.
+fn offset_at(offsets: &Buffer, index: usize) -> usize {
+    let at = index * OFFSET_BYTES;
+    let bytes = offsets.get(at..).and_then(|rest| rest.first_chunk::<OFFSET_BYTES>());
+    bytes.and_then(|b| usize::try_from(i32::from_le_bytes(*b)).ok()).unwrap_or(0)
 }
 
 /// Without the bytes of null rows.
@@ -140,7 +148,7 @@ fn write_offsets(offsets: impl Iterator<Item = usize>) -> Buffer {
 /// How many bytes some rows of a few columns take when they are pushed.
 pub(crate) struct Weights {
     fixed_bits: u64,
-    variable: Vec<Vec<usize>>,
+    variable: Vec<Buffer>,
 }
 
 impl Weights {
@@ -156,7 +164,7 @@ impl Weights {
                 let Some(offsets) = data.buffers().first() else { continue };
                 let start = data.offset() * OFFSET_BYTES;
                 let length = (data.len() + 1) * OFFSET_BYTES;
-                weights.variable.push(read_offsets(&offsets.slice_with_length(start, length)));
+                weights.variable.push(offsets.slice_with_length(start, length));
             } else {
                 weights.fixed_bits += width as u64;
             }
@@ -167,9 +175,9 @@ impl Weights {
     /// Bytes of these rows, without the last offset and rounding of each column.
     pub(crate) fn bytes(&self, rows: &Range<usize>) -> u64 {
         let fixed = (self.fixed_bits * rows.len() as u64).div_ceil(8);
-        let between = |ends: &Vec<usize>| {
-            let (start, end) = (ends.get(rows.start), ends.get(rows.end));
-            end.zip(start).map_or(0, |(end, start)| end.saturating_sub(*start) as u64)
+        let between = |offsets: &Buffer| {
+            let (start, end) = (offset_at(offsets, rows.start), offset_at(offsets, rows.end));
+            end.saturating_sub(start) as u64
         };
         fixed + self.variable.iter().map(between).sum::<u64>()
     }
