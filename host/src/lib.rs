@@ -3,7 +3,14 @@
 //! This crate is the only place that knows every stage. It holds no wire format, no guest call and no
 //! Delta action of its own: those are the crates `binlog`, `plugin` and `lake`.
 
+pub mod chain;
+pub mod check;
+pub mod checkpoint;
+pub mod cli;
 pub mod error;
 pub mod manifest;
 pub mod marker;
+pub mod pipeline;
 pub mod progress;
+pub mod row_text;
+pub mod test_case;

@@ -60,7 +60,12 @@ pub fn row_of(value: &Value) -> Row {
     columns.iter().map(|(name, value)| (name.clone(), value.as_str().map(str::to_owned))).collect()
 }
 
-fn python() -> &'static Path {
+/// The Python that has the readers, made ready where it is not.
+///
+/// # Panics
+/// Where it cannot be made ready, with what the script said.
+#[must_use]
+pub fn python() -> &'static Path {
     static PYTHON: OnceLock<PathBuf> = OnceLock::new();
     PYTHON.get_or_init(|| {
         let script = checkout::root().join("scripts/readers.sh");

@@ -32,6 +32,8 @@ pub struct SchemaChange {
     pub statement: String,
     /// Where its event starts.
     pub position: Position,
+    /// The end of the transaction before it: who goes on from here meets the statement again.
+    pub before: Position,
 }
 
 /// Whole transactions of the log, in its order.

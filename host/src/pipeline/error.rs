@@ -1,0 +1,163 @@
+//! What can end a run.
+
+use change::{Diagnose, Fault, Position, Retry, SchemaChangeKind, TableName, TargetPath};
+
+use super::dead_letter::RejectedSummary;
+use crate::chain::PluginFileError;
+use crate::checkpoint::CheckpointError;
+use crate::manifest::FilesError;
+
+/// Why a run ended.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The log cannot be read on.
+    #[error(transparent)]
+    Source(#[from] binlog::BinlogError),
+    /// A plugin cannot go on.
+    #[error(transparent)]
+    Plugin(#[from] plugin::PluginError),
+    /// A table cannot be written.
+    #[error(transparent)]
+    Lake(#[from] lake::LakeError),
+    /// The checkpoint cannot be read or written.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// A plugin rejected a row, and its policy is to stop.
+    #[error("plugin `{}` rejected a row of {} with code `{}` at {}", .0.plugin, .0.table, .0.code, .0.position)]
+    Rejected(RejectedSummary),
+    /// A statement that may change rows or columns in a way that the log does not tell.
+    #[error("{kind:?} of {table} at {position}: {statement}")]
+    SchemaChange {
+        /// What it does.
+        kind: SchemaChangeKind,
+        /// The captured table.
+        table: TableName,
+        /// Where it stands.
+        position: Position,
+        /// Its text.
+        statement: String,
+    },
+    /// The chain or the manifest changed while targets stand at different points.
+    #[error(
+        "the chain or the manifest changed, but target {target} is past {resume}, where this run would go on for the others"
+    )]
+    ChainChanged {
+        /// A target that is ahead.
+        target: TargetPath,
+        /// Where the others are.
+        resume: Position,
+    },
+    /// A target lost commits that the checkpoint knows.
+    #[error(
+        "target {target} stands at commit {found} of this pipeline, the checkpoint has seen {expected}"
+    )]
+    TargetWentBack {
+        /// The target.
+        target: TargetPath,
+        /// Its counter.
+        found: i64,
+        /// The checkpoint's.
+        expected: i64,
+    },
+    /// The checkpoint and the targets tell positions of which neither is past the other.
+    #[error(
+        "the checkpoint's position {checkpoint} and the targets' {targets} do not belong to one history"
+    )]
+    Diverged {
+        /// The checkpoint's.
+        checkpoint: Position,
+        /// The targets'.
+        targets: Position,
+    },
+    /// A recorded log that the manifest names is not there.
+    #[error(transparent)]
+    Files(#[from] FilesError),
+    /// A file of a plugin cannot be read.
+    #[error(transparent)]
+    PluginFile(#[from] PluginFileError),
+    /// A dead letter cannot be made or stored.
+    #[error("cannot store a dead letter in {folder}")]
+    DeadLetter {
+        /// Where.
+        folder: std::path::PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A row that was rejected cannot be shown as text.
+    #[error("cannot show a rejected row of {table} as text")]
+    DeadLetterText {
+        /// The table.
+        table: TableName,
+        /// Why.
+        #[source]
+        source: arrow_schema::ArrowError,
+    },
+    /// A defect of Sluice.
+    #[error("a stage of the pipeline ended in a panic; this is a defect of Sluice")]
+    StagePanicked,
+}
+
+impl Diagnose for RunError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Source(error) => error.hint(),
+            Self::Plugin(error) => error.hint(),
+            Self::Lake(error) => error.hint(),
+            Self::Checkpoint(error) => error.hint(),
+            Self::Rejected(_) => Some(
+                "mend the plugin or the row, or set `on-row-error = \"dead-letter\"` on this plugin \
+                 to set such rows aside"
+                    .to_owned(),
+            ),
+            Self::SchemaChange { table, .. } => Some(format!(
+                "all before this statement is committed; reload {table} into its target, or see \
+                 that the target fits, then go on with `sluice run --accept-schema-change`"
+            )),
+            Self::ChainChanged { .. } => Some(
+                "run once more with the old plugins and manifest until the open epoch is committed \
+                 (`sluice run --until-end`), then change them"
+                    .to_owned(),
+            ),
+            Self::TargetWentBack { target, .. } => Some(format!(
+                "{target} was restored, replaced or removed: rebuild it from the source under a new \
+                 path, or bring back the version that this pipeline wrote last"
+            )),
+            Self::Diverged { .. } => Some(
+                "the checkpoint folder or the targets belong to another server or were restored: \
+                 bring both to the same state, or start with a new checkpoint folder and sink path"
+                    .to_owned(),
+            ),
+            Self::Files(error) => error.hint(),
+            Self::PluginFile(error) => error.hint(),
+            Self::DeadLetter { .. } => {
+                Some("make the checkpoint folder writable and free some space".to_owned())
+            }
+            Self::DeadLetterText { .. } | Self::StagePanicked => {
+                Some("report it with the log lines above".to_owned())
+            }
+        }
+    }
+
+    fn retry(&self) -> Retry {
+        match self {
+            Self::Source(error) => error.retry(),
+            Self::Plugin(error) => error.retry(),
+            Self::Lake(error) => error.retry(),
+            _ => Retry::Never,
+        }
+    }
+
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Source(error) => error.fault(),
+            Self::Plugin(error) => error.fault(),
+            Self::Lake(error) => error.fault(),
+            Self::Checkpoint(error) => error.fault(),
+            Self::Files(error) => error.fault(),
+            Self::PluginFile(error) => error.fault(),
+            Self::DeadLetter { .. } => Fault::Environment,
+            _ => Fault::Run,
+        }
+    }
+}

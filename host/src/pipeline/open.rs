@@ -1,0 +1,202 @@
+//! Opens everything that a run needs, in the order in which mistakes are cheapest to find: the plugins, the
+//! checkpoint, the targets, the source.
+
+use std::sync::Arc;
+
+use binlog::{FileSource, ReadOptions, ServerOptions, Start, TlsMode, TlsOptions};
+use change::Position;
+use lake::{Fold, FoldOptions, Lake, LakeOptions, Maintenance, NewColumns, Recovered};
+use plugin::Chain;
+use tracing::info;
+
+use super::RunOptions;
+use super::error::RunError;
+use super::fold_step::{EpochLimits, FoldStep};
+use super::meter::Meter;
+use super::resume::{self, Resume};
+use super::schema_policy::SchemaPolicy;
+use super::sink::{AnySink, MemorySink, TableSink};
+use super::source::{AnySource, LiveEnd, Reconnecting};
+use super::transform_step::TransformStep;
+use crate::chain;
+use crate::checkpoint::Checkpoint;
+use crate::manifest::{self, Manifest, ServerSettings, SourceFrom, StartAt};
+
+/// Of the pipeline's memory, the share that an open epoch may hold. The epoch before it is written
+/// meanwhile, and gathering its rows takes as much again.
+const EPOCH_SHARE: usize = 4;
+
+/// Of the pipeline's memory, the share of one slice: one is decoded, one waits at either side of the chain,
+/// and one is in it.
+const SLICE_SHARE: usize = 32;
+
+/// Of the pipeline's memory, the share that one transaction may take before it ends.
+const TRANSACTION_SHARE: usize = 1;
+
+/// Everything that a run needs.
+pub struct Parts {
+    /// Where slices come from.
+    pub source: AnySource,
+    /// The chain.
+    pub transform: TransformStep,
+    /// The open epoch.
+    pub fold: FoldStep,
+    /// Where epochs end.
+    pub sink: AnySink,
+    /// Counts.
+    pub meter: Arc<Meter>,
+}
+
+/// Opens the parts of a run.
+///
+/// # Errors
+/// The first part that cannot be opened.
+pub async fn open(manifest: &Manifest, options: &RunOptions) -> Result<Parts, RunError> {
+    let chain = load_chain(manifest, options)?;
+    let digest = format!("{}-{}", chain.digest(), manifest.digest());
+    let checkpoint = Checkpoint::open(&manifest.pipeline.checkpoint, &manifest.pipeline.name)?;
+    let lake = Lake::open(lake_options(manifest, &digest)).await?;
+    let recovered = lake.recovered().clone();
+    let resume = resume::decide(checkpoint.state(), &recovered, &digest)?;
+    let (source, begin) = open_source(manifest, options, &resume).await?;
+    info!(position = %begin, resumed = resume.position.is_some(), "reading");
+    let accepted = options.accept_schema_change.then(|| begin.clone());
+    let sink = if options.dry_run {
+        AnySink::DryRun(Box::new(MemorySink::default()))
+    } else {
+        AnySink::Tables(Box::new(TableSink::new(lake, checkpoint, digest)))
+    };
+    let fold = FoldStep::new(
+        Fold::new(fold_options(manifest, recovered)),
+        EpochLimits {
+            trigger: manifest.pipeline.trigger,
+            bytes_max: manifest.pipeline.memory_bytes / EPOCH_SHARE,
+        },
+        SchemaPolicy::accepting(accepted),
+        resume.epoch,
+        begin,
+        resume.sources,
+    );
+    let transform = TransformStep::new(chain, manifest);
+    Ok(Parts { source, transform, fold, sink, meter: Arc::default() })
+}
+
+fn load_chain(manifest: &Manifest, options: &RunOptions) -> Result<Chain, RunError> {
+    let logs = options.plugin_logs.then(chain::log_to_tracing);
+    let engine = chain::engine(logs)?;
+    Ok(Chain::load(&engine, chain::specs(manifest)?)?)
+}
+
+fn lake_options(manifest: &Manifest, digest: &str) -> LakeOptions {
+    let sink = &manifest.sink;
+    let default = Maintenance::default();
+    LakeOptions {
+        new_columns: if sink.merge_schema { NewColumns::Add } else { NewColumns::Refuse },
+        maintenance: Maintenance {
+            file_bytes: sink.target_file_bytes.unwrap_or(default.file_bytes),
+            compact_commits: sink.compact_commits.map_or(default.compact_commits, u64::from),
+            dead_share_max: sink.compact_deleted_share.unwrap_or(default.dead_share_max),
+            checkpoint_commits: sink
+                .log_checkpoint_commits
+                .map_or(default.checkpoint_commits, u64::from),
+            ..default
+        },
+        ..LakeOptions::new(sink.path.clone(), manifest.pipeline.name.as_str(), digest)
+    }
+}
+
+fn fold_options(manifest: &Manifest, recovered: Recovered) -> FoldOptions {
+    let covered = recovered.covered().map(|(t, p)| (t.clone(), p.clone())).collect();
+    let sources = recovered.targets.into_iter();
+    FoldOptions {
+        path: manifest.sink.path.clone(),
+        targets_max: manifest.pipeline.targets_max,
+        deletes: lake::Deletes::Remove,
+        covered,
+        sources: sources.filter_map(|(t, r)| Some((t, Arc::new(r.sources?)))).collect(),
+    }
+}
+
+/// How the log of a manifest is read.
+#[must_use]
+pub fn read_options(manifest: &Manifest) -> ReadOptions {
+    let memory = manifest.pipeline.memory_bytes;
+    let default = ReadOptions::default();
+    ReadOptions {
+        tables: manifest.source.tables.clone(),
+        slice_bytes_max: default.slice_bytes_max.min(memory / SLICE_SHARE),
+        transaction_bytes_max: memory / TRANSACTION_SHARE,
+        zero_dates: match manifest.source.zero_dates {
+            manifest::ZeroDates::Error => binlog::ZeroDates::Error,
+            manifest::ZeroDates::Null => binlog::ZeroDates::Null,
+        },
+        ..default
+    }
+}
+
+/// The source and the position that it begins at.
+async fn open_source(
+    manifest: &Manifest,
+    options: &RunOptions,
+    resume: &Resume,
+) -> Result<(AnySource, Position), RunError> {
+    let read = read_options(manifest);
+    match &manifest.source.from {
+        SourceFrom::Files(_) => {
+            let files = manifest.source.files()?;
+            let start = match (&resume.position, &manifest.source.start) {
+                (Some(position), _) => Some(position.clone()),
+                (None, StartAt::File { file, offset }) => Some(Position::at(file, *offset)),
+                (None, StartAt::Gtid(set)) => Some(behind(set)),
+                (None, StartAt::Earliest | StartAt::Latest) => None,
+            };
+            let source = FileSource::open(&files, start.as_ref(), read)?;
+            let begin = resume.position.clone().unwrap_or_else(|| source.position());
+            Ok((AnySource::Files(Box::new(source)), begin))
+        }
+        SourceFrom::Server(settings) => {
+            let start = match (&resume.position, &manifest.source.start) {
+                (Some(position), _) => Start::At(position.clone()),
+                (None, StartAt::File { file, offset }) => Start::At(Position::at(file, *offset)),
+                (None, StartAt::Gtid(set)) => Start::At(behind(set)),
+                (None, StartAt::Earliest) => Start::Earliest,
+                (None, StartAt::Latest) => Start::Latest,
+            };
+            let server = server_options(settings);
+            let end = if options.until_end { LiveEnd::Now } else { LiveEnd::Never };
+            let source = Reconnecting::connect(server, start, end, read).await?;
+            let begin = resume.position.clone().or_else(|| source.position());
+            let begin = begin.unwrap_or_else(|| Position::at("", 0));
+            Ok((AnySource::Live(Box::new(source)), begin))
+        }
+    }
+}
+
+/// A position that is known by its GTID set alone.
+fn behind(set: &change::GtidSet) -> Position {
+    Position { gtids: Some(set.clone()), ..Position::at("", 0) }
+}
+
+/// How to reach the manifest's server.
+#[must_use]
+pub fn server_options(settings: &ServerSettings) -> ServerOptions {
+    let client = settings.tls_cert.clone().zip(settings.tls_key.clone());
+    ServerOptions {
+        port: settings.port,
+        password: settings.password.as_ref().map(|p| p.reveal().to_owned()),
+        tls: TlsOptions { mode: tls_mode(settings.tls), ca: settings.tls_ca.clone(), client },
+        server_id: settings.server_id,
+        connect_timeout: settings.connect_timeout,
+        ..ServerOptions::new(settings.host.as_str(), settings.user.as_str())
+    }
+}
+
+fn tls_mode(mode: manifest::TlsMode) -> TlsMode {
+    match mode {
+        manifest::TlsMode::Disabled => TlsMode::Disabled,
+        manifest::TlsMode::Preferred => TlsMode::Preferred,
+        manifest::TlsMode::Required => TlsMode::Required,
+        manifest::TlsMode::VerifyCa => TlsMode::VerifyCa,
+        manifest::TlsMode::VerifyIdentity => TlsMode::VerifyIdentity,
+    }
+}

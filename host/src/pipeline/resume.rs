@@ -1,0 +1,100 @@
+//! Where a run goes on.
+//!
+//! The checkpoint and the targets each know a point that every target has passed; the later of the two
+//! holds, so that either may be lost. Targets that are past it drop what they have.
+
+use std::collections::BTreeMap;
+
+use change::{Position, TargetPath};
+use lake::{Recovered, RecoveredTarget};
+
+use super::error::RunError;
+use super::schema_policy::SeenTables;
+use crate::checkpoint::State;
+
+/// Where a run goes on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Resume {
+    /// Behind this; none for a pipeline that has never finished an epoch.
+    pub position: Option<Position>,
+    /// The number of its first epoch.
+    pub epoch: u64,
+    /// Source tables that had rows.
+    pub sources: SeenTables,
+}
+
+/// Decides from what the checkpoint and the targets know.
+///
+/// # Errors
+/// Where a target went back, the chain changed while targets stand at different points, or the two
+/// positions are of different histories.
+pub fn decide(
+    state: Option<&State>,
+    recovered: &Recovered,
+    digest: &str,
+) -> Result<Resume, RunError> {
+    if let Some(state) = state {
+        check_counters(&state.targets, recovered)?;
+    }
+    let stored = state.map(|s| &s.position);
+    let position = match (stored, recovered.all_durable.as_ref()) {
+        (Some(a), Some(b)) if a.reaches(b) => Some(a),
+        (Some(a), Some(b)) if b.reaches(a) => Some(b),
+        (Some(a), Some(b)) => {
+            return Err(RunError::Diverged { checkpoint: a.clone(), targets: b.clone() });
+        }
+        (a, b) => a.or(b),
+    };
+    check_chains(position, recovered, digest)?;
+    let last = state.map_or(0, |s| s.epoch).max(recovered.epoch);
+    Ok(Resume {
+        position: position.cloned(),
+        epoch: last.saturating_add(1),
+        sources: match state {
+            Some(state) => state.sources.clone(),
+            None => seen_by_targets(recovered),
+        },
+    })
+}
+
+/// Without the checkpoint only the targets tell which tables had rows.
+fn seen_by_targets(recovered: &Recovered) -> SeenTables {
+    let known = |t: &RecoveredTarget| t.sources.clone().map(|s| s.tables);
+    let all: Vec<_> = recovered.targets.values().map(known).collect();
+    SeenTables {
+        others: all.iter().any(Option::is_none),
+        names: all.into_iter().flatten().flatten().map(|source| source.table).collect(),
+    }
+}
+
+/// Every target still has the commits that the checkpoint has seen.
+fn check_counters(seen: &BTreeMap<String, i64>, recovered: &Recovered) -> Result<(), RunError> {
+    for (path, expected) in seen {
+        let target = TargetPath(path.as_str().into());
+        let found = recovered.targets.get(&target).map_or(0, |t| t.counter);
+        if found < *expected {
+            return Err(RunError::TargetWentBack { target, found, expected: *expected });
+        }
+    }
+    Ok(())
+}
+
+/// No target is past the point where the others go on, unless the same chain took it there.
+fn check_chains(
+    position: Option<&Position>,
+    recovered: &Recovered,
+    digest: &str,
+) -> Result<(), RunError> {
+    let ahead = |covered: &Position| position.is_none_or(|p| !p.reaches(covered));
+    for (target, covered) in recovered.covered() {
+        let chain = recovered.targets.get(target).map_or("", |t| t.chain.as_str());
+        if !chain.is_empty() && chain != digest && ahead(covered) {
+            let resume = position.unwrap_or(covered).clone();
+            return Err(RunError::ChainChanged { target: target.clone(), resume });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

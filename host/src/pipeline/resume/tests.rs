@@ -1,0 +1,101 @@
+//! Where a run goes on, case by case.
+
+use super::*;
+
+const CHAIN: &str = "chain";
+
+fn at(offset: u64) -> Position {
+    Position::at("log.000001", offset)
+}
+
+fn target(name: &str) -> TargetPath {
+    TargetPath(name.into())
+}
+
+fn knows(covered: u64, all_durable: u64, chain: &str) -> RecoveredTarget {
+    RecoveredTarget {
+        covered: Some(at(covered)),
+        all_durable: Some(at(all_durable)),
+        epoch: 5,
+        counter: 3,
+        chain: chain.to_owned(),
+        sources: None,
+    }
+}
+
+fn recovered(targets: &[(&str, RecoveredTarget)]) -> Recovered {
+    let all_durable = targets.iter().filter_map(|(_, t)| t.all_durable.clone());
+    Recovered {
+        all_durable: all_durable.max_by_key(|p| p.offset),
+        epoch: targets.iter().map(|(_, t)| t.epoch).max().unwrap_or(0),
+        targets: targets.iter().map(|(name, t)| (target(name), t.clone())).collect(),
+    }
+}
+
+fn state(offset: u64, epoch: u64, counters: &[(&str, i64)]) -> State {
+    let targets: BTreeMap<_, _> = counters.iter().map(|(n, c)| ((*n).to_owned(), *c)).collect();
+    let state = serde_json::json!({
+        "form": 1, "pipeline": "shop", "epoch": epoch, "position": at(offset), "chain": CHAIN,
+        "sources": { "names": [] }, "targets": targets,
+    });
+    serde_json::from_value(state).expect("the form of a checkpoint")
+}
+
+#[test]
+fn a_new_pipeline_begins_where_the_manifest_says() {
+    let resume = decide(None, &Recovered::default(), CHAIN).expect("nothing stands against it");
+    assert_eq!(resume, Resume { position: None, epoch: 1, sources: SeenTables::default() });
+}
+
+#[test]
+fn the_later_of_checkpoint_and_targets_holds() {
+    // Killed between two targets' commits: the checkpoint and `all_durable` agree.
+    let torn = recovered(&[("a", knows(200, 100, CHAIN)), ("b", knows(100, 50, CHAIN))]);
+    let resume = decide(Some(&state(100, 4, &[])), &torn, CHAIN).expect("goes on");
+    assert_eq!((resume.position, resume.epoch), (Some(at(100)), 6));
+    // The checkpoint folder is lost.
+    let resume = decide(None, &torn, CHAIN).expect("goes on");
+    assert_eq!(resume.position, Some(at(100)));
+    // Everything was filtered since: only the checkpoint moved.
+    let resume = decide(Some(&state(900, 9, &[])), &torn, CHAIN).expect("goes on");
+    assert_eq!((resume.position, resume.epoch), (Some(at(900)), 10));
+    // An old copy of the checkpoint folder came back.
+    let resume = decide(Some(&state(20, 2, &[])), &torn, CHAIN).expect("goes on");
+    assert_eq!(resume.position, Some(at(100)));
+}
+
+#[test]
+fn a_lost_checkpoint_counts_every_table_of_unknown_sources_as_seen() {
+    let resume = decide(None, &recovered(&[("a", knows(9, 5, CHAIN))]), CHAIN).expect("goes on");
+    assert!(resume.sources.others);
+}
+
+#[test]
+fn a_target_that_lost_commits_is_not_written_on() {
+    let found = recovered(&[("a", knows(100, 50, CHAIN))]);
+    let error = decide(Some(&state(100, 4, &[("a", 4)])), &found, CHAIN).unwrap_err();
+    insta::assert_snapshot!(error, @"target a stands at commit 3 of this pipeline, the checkpoint has seen 4");
+    let error = decide(Some(&state(100, 4, &[("gone", 1)])), &found, CHAIN).unwrap_err();
+    insta::assert_snapshot!(error, @"target gone stands at commit 0 of this pipeline, the checkpoint has seen 1");
+}
+
+#[test]
+fn another_chain_takes_over_only_where_all_targets_stand_at_one_point() {
+    let level = recovered(&[("a", knows(100, 50, "old")), ("b", knows(70, 50, "older"))]);
+    assert!(decide(Some(&state(100, 4, &[])), &level, CHAIN).is_ok());
+    let torn = recovered(&[("a", knows(200, 100, "old")), ("b", knows(100, 50, "old"))]);
+    let error = decide(Some(&state(100, 4, &[])), &torn, CHAIN).unwrap_err();
+    insta::assert_snapshot!(error, @"the chain or the manifest changed, but target a is past log.000001:100, where this run would go on for the others");
+    // The new chain itself was killed between two targets: that is not a change.
+    let own = recovered(&[("a", knows(200, 100, CHAIN)), ("b", knows(100, 50, "old"))]);
+    assert!(decide(Some(&state(100, 4, &[])), &own, CHAIN).is_ok());
+}
+
+#[test]
+fn positions_of_two_histories_are_told_apart() {
+    let mut state = state(100, 4, &[]);
+    state.position.gtids = "0-1-5".parse().ok();
+    let mut targets = recovered(&[("a", knows(90, 90, CHAIN))]);
+    targets.all_durable.as_mut().expect("known").gtids = "1-1-3".parse().ok();
+    assert!(matches!(decide(Some(&state), &targets, CHAIN), Err(RunError::Diverged { .. })));
+}

@@ -1,0 +1,162 @@
+//! Where slices come from: recorded files, a live server, or a list in a test.
+
+use std::time::Duration;
+
+use binlog::{BinlogError, FileSource, LiveSource, ReadOptions, ServerFacts, ServerOptions, Start};
+use change::{Diagnose, LogSlice, Position, Retry};
+use tracing::{info, warn};
+
+use super::error::RunError;
+
+/// Pauses between attempts to reach the server again; the last one is kept to.
+const RECONNECT_PAUSES: [Duration; 6] = [
+    Duration::from_millis(100),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(5),
+    Duration::from_secs(10),
+];
+
+/// Attempts to reach a server that was reached before, in a row; about ten minutes in all.
+const RECONNECTS_MAX: usize = 60;
+
+/// How far a source is in what it has to read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SourceProgress {
+    /// Bytes in all, where they are known.
+    pub bytes_total: Option<u64>,
+}
+
+/// Hands out whole transactions in log order.
+pub trait Source: Send {
+    /// The next slice; none at the end of what is to be read.
+    ///
+    /// # Errors
+    /// Where the log cannot be read on. Slices handed out before are whole all the same.
+    fn next(&mut self) -> impl Future<Output = Result<Option<LogSlice>, RunError>> + Send;
+
+    /// How far it is.
+    fn progress(&self) -> SourceProgress {
+        SourceProgress::default()
+    }
+}
+
+/// Any kind of source.
+pub enum AnySource {
+    /// Recorded files.
+    Files(Box<FileSource>),
+    /// A server.
+    Live(Box<Reconnecting>),
+}
+
+impl Source for AnySource {
+    async fn next(&mut self) -> Result<Option<LogSlice>, RunError> {
+        match self {
+            Self::Files(files) => Ok(files.next()?),
+            Self::Live(live) => live.next().await,
+        }
+    }
+
+    fn progress(&self) -> SourceProgress {
+        match self {
+            Self::Files(files) => SourceProgress { bytes_total: Some(files.progress().1) },
+            Self::Live(_) => SourceProgress::default(),
+        }
+    }
+}
+
+/// Where a live source ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LiveEnd {
+    /// It follows the server.
+    Never,
+    /// Where the server's log ends at the start.
+    Now,
+}
+
+/// A live source that survives a lost connection: it goes on behind the last slice it handed out.
+pub struct Reconnecting {
+    server: ServerOptions,
+    options: ReadOptions,
+    until: Option<Position>,
+    /// Behind the last slice; before the first one, where it was asked to start.
+    start: Start,
+    live: Option<LiveSource>,
+}
+
+impl Reconnecting {
+    /// Connects; a server that cannot be reached at the start is an error at once. `end` says whether
+    /// to stop where the server's log ends now.
+    ///
+    /// # Errors
+    /// As [`LiveSource::connect`].
+    pub async fn connect(
+        server: ServerOptions,
+        start: Start,
+        end: LiveEnd,
+        options: ReadOptions,
+    ) -> Result<Self, RunError> {
+        let until = match end {
+            LiveEnd::Never => None,
+            LiveEnd::Now => ServerFacts::read(&server).await?.position,
+        };
+        let mut source = Self { server, options, until, start, live: None };
+        source.live = Some(source.reconnect().await?);
+        Ok(source)
+    }
+
+    /// Where the reading is.
+    #[must_use]
+    pub fn position(&self) -> Option<Position> {
+        self.live.as_ref().map(LiveSource::position)
+    }
+
+    async fn reconnect(&self) -> Result<LiveSource, BinlogError> {
+        let start = self.start.clone();
+        LiveSource::connect(&self.server, start, self.until.clone(), self.options.clone()).await
+    }
+
+    async fn next(&mut self) -> Result<Option<LogSlice>, RunError> {
+        let mut attempts = 0;
+        loop {
+            let outcome = match self.live.as_mut() {
+                Some(live) => live.next().await,
+                None => match self.reconnect().await {
+                    Ok(live) => {
+                        info!(attempts, "connected again");
+                        self.live = Some(live);
+                        continue;
+                    }
+                    Err(error) => Err(error),
+                },
+            };
+            match outcome {
+                Ok(slice) => {
+                    if let Some(slice) = &slice {
+                        self.start = Start::At(slice.end.clone());
+                    }
+                    return Ok(slice);
+                }
+                Err(error) if error.retry() == Retry::Never || attempts >= RECONNECTS_MAX => {
+                    return Err(error.into());
+                }
+                Err(error) => {
+                    warn!(attempts, %error, "connection lost, trying again");
+                    self.live = None;
+                    let last = RECONNECT_PAUSES.len().saturating_sub(1);
+                    let pause = RECONNECT_PAUSES.get(attempts.min(last)).copied();
+                    tokio::time::sleep(pause.unwrap_or_default()).await;
+                    attempts = attempts.saturating_add(1);
+                }
+            }
+        }
+    }
+}
+
+/// Slices from memory: the double for tests.
+impl Source for std::vec::IntoIter<LogSlice> {
+    async fn next(&mut self) -> Result<Option<LogSlice>, RunError> {
+        Ok(Iterator::next(self))
+    }
+}

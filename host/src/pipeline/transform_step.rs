@@ -1,0 +1,98 @@
+//! One slice through the chain of plugins.
+
+use std::collections::HashMap;
+
+use change::{Batch, LogSlice, Position, SchemaChange, TableName, Transformed};
+use plugin::{Chain, TableSettings};
+
+use super::dead_letter::DeadLetter;
+use super::error::RunError;
+use crate::manifest::{Manifest, OnRowError, TableRule};
+
+/// A slice as it left the chain.
+pub struct TransformedSlice {
+    /// What the chain made of each batch; batches of excluded tables are gone.
+    pub batches: Vec<Transformed>,
+    /// Rows that are set aside.
+    pub dead_letters: Vec<DeadLetter>,
+    /// See [`LogSlice::schema_change`].
+    pub schema_change: Option<SchemaChange>,
+    /// See [`LogSlice::end`].
+    pub end: Position,
+    /// Source tables that had rows.
+    pub sources: Vec<TableName>,
+}
+
+/// The chain and what the manifest says about tables and rejected rows.
+pub struct TransformStep {
+    chain: Chain,
+    rules: Vec<TableRule>,
+    on_row_error: HashMap<String, OnRowError>,
+}
+
+impl TransformStep {
+    /// A step for a manifest's chain.
+    #[must_use]
+    pub fn new(chain: Chain, manifest: &Manifest) -> Self {
+        let policies = manifest.plugins.iter().map(|p| (p.name.clone(), p.on_row_error));
+        Self::of(chain, manifest.tables.clone(), policies.collect())
+    }
+
+    /// A step with its own rules and policies; a plugin without a policy stops.
+    pub(super) fn of(
+        chain: Chain,
+        rules: Vec<TableRule>,
+        on_row_error: HashMap<String, OnRowError>,
+    ) -> Self {
+        Self { chain, rules, on_row_error }
+    }
+
+    /// Passes every batch of a slice through the chain.
+    ///
+    /// # Errors
+    /// Where a plugin cannot go on, or rejects a row whose policy is to stop.
+    pub fn apply(&mut self, slice: LogSlice) -> Result<TransformedSlice, RunError> {
+        let mut batches = Vec::with_capacity(slice.batches.len());
+        let mut dead_letters = Vec::new();
+        let mut sources = Vec::new();
+        for batch in &slice.batches {
+            let name = &batch.schema().name;
+            if !sources.contains(name) {
+                sources.push(name.clone());
+            }
+            let settings = settings_of(&self.rules, name);
+            let Some(plan) = self.chain.plan(batch.schema(), &settings)? else { continue };
+            let transformed = self.chain.transform(&plan, batch)?;
+            self.set_aside(batch, &transformed, &mut dead_letters)?;
+            batches.push(transformed);
+        }
+        let LogSlice { schema_change, end, .. } = slice;
+        Ok(TransformedSlice { batches, dead_letters, schema_change, end, sources })
+    }
+
+    fn set_aside(
+        &self,
+        batch: &Batch,
+        transformed: &Transformed,
+        dead_letters: &mut Vec<DeadLetter>,
+    ) -> Result<(), RunError> {
+        for rejected in &transformed.rejected {
+            let letter = DeadLetter::of(batch, rejected)?;
+            match self.on_row_error.get(&*rejected.plugin) {
+                Some(OnRowError::DeadLetter) => dead_letters.push(letter),
+                Some(OnRowError::Stop) | None => return Err(RunError::Rejected(letter.summary())),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the manifest says about a table: the first `[[table]]` that matches it decides.
+#[must_use]
+pub fn settings_of(rules: &[TableRule], name: &TableName) -> TableSettings {
+    let rule = rules.iter().find(|rule| rule.tables.matches(name));
+    TableSettings {
+        id_columns: rule.and_then(|rule| rule.id_columns.clone()),
+        trust_ids: rule.is_some_and(|rule| rule.trust_ids),
+    }
+}
