@@ -38,20 +38,9 @@ impl RowBuffer {
         }
     }
 
-    /// The table and its columns.
-    pub(crate) fn schema(&self) -> &Arc<TableSchema> {
-        &self.schema
-    }
-
     /// The number of images.
     pub(crate) fn images(&self) -> usize {
         self.kinds.len()
-    }
-
-    /// Bytes that the images take, without spare capacity.
-    pub(crate) fn memory_bytes(&self) -> usize {
-        let columns: usize = self.columns.iter().map(ColumnBuffer::memory_bytes).sum();
-        columns.saturating_add(self.kinds.len())
     }
 
     /// How many dates that no calendar has became NULL since this was last asked.

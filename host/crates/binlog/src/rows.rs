@@ -6,7 +6,7 @@
 use change::ImageKind;
 
 use crate::decode_error::{DecodeError, ValueFault};
-use crate::row_buffer::RowBuffer;
+use crate::row_buffer::{ColumnBuffer, RowBuffer};
 use crate::table_map::TableMap;
 use crate::wire::{Wire, WireFault};
 
@@ -30,17 +30,12 @@ pub(crate) enum RowsVersion {
 pub(crate) struct RowsHead {
     /// The table id of the TABLE_MAP event that the rows belong to.
     pub(crate) table_id: u64,
-    /// Whether the statement ends here, and with it all its table ids (STMT_END_F).
-    pub(crate) ends_statement: bool,
 }
 
-/// STMT_END_F.
-const FLAG_STATEMENT_END: u16 = 1;
-
-/// The table id and flags of a row event, behind its 19-byte header.
+/// The table id of a row event, behind its 19-byte header.
 ///
 /// # Errors
-/// Where the event is too short for them.
+/// Where the event is too short for it.
 pub(crate) fn rows_head(body: &[u8]) -> Result<RowsHead, DecodeError> {
     let mut wire = Wire::new(body);
     read_head(&mut wire).map_err(|fault| DecodeError::wire(fault, wire.at()))
@@ -105,8 +100,9 @@ fn decode(
 
 fn read_head(wire: &mut Wire<'_>) -> Result<RowsHead, WireFault> {
     let table_id = wire.u48()?;
-    let flags = wire.u16()?;
-    Ok(RowsHead { table_id, ends_statement: flags & FLAG_STATEMENT_END != 0 })
+    // No flag changes how rows are read.
+    wire.u16()?;
+    Ok(RowsHead { table_id })
 }
 
 /// Why the rows cannot even begin.
@@ -140,7 +136,6 @@ fn read_front(
     version: RowsVersion,
     width: usize,
 ) -> Result<(), FrontFault> {
-    // No flag changes how rows are read.
     read_head(wire)?;
     if version == RowsVersion::V2 {
         // The length counts itself. What it covers (partition ids, NDB data) changes no row.
@@ -167,7 +162,7 @@ struct Images<'a> {
     wire: Wire<'a>,
     /// The number of images in the columns.
     row: usize,
-    columns: &'a mut [crate::row_buffer::ColumnBuffer],
+    columns: &'a mut [ColumnBuffer],
 }
 
 impl Images<'_> {

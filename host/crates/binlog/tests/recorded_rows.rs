@@ -8,6 +8,7 @@
     reason = "what stands below a test fails it with a message"
 )]
 
+#[path = "recorded_rows/model.rs"]
 mod model;
 
 use std::path::PathBuf;

@@ -62,13 +62,6 @@ impl ColumnBuffer {
         self.cell = cell;
     }
 
-    pub(super) fn memory_bytes(&self) -> usize {
-        self.fixed
-            .len()
-            .saturating_add(self.bytes.len())
-            .saturating_add(self.validity.memory_bytes())
-    }
-
     pub(super) fn take_zero_dates(&mut self) -> u64 {
         std::mem::take(&mut self.zero_dates)
     }
@@ -166,8 +159,8 @@ impl ColumnBuffer {
     fn read_other(&mut self, wire: &mut Wire<'_>, row: usize) -> Result<(), ValueFault> {
         match &self.cell {
             Cell::Int24 => {
-                let value = wire.u24()? << 8;
-                self.fixed.push(i32::from_ne_bytes(value.to_ne_bytes()) >> 8);
+                let value = (wire.u24()? << 8).cast_signed();
+                self.fixed.push(value >> 8);
             }
             Cell::UInt24 => self.fixed.push(wire.u24()?),
             Cell::Year => {

@@ -19,10 +19,6 @@ impl Validity {
         }
     }
 
-    pub(super) fn memory_bytes(&self) -> usize {
-        self.bits.len()
-    }
-
     /// Forgets the NULLs from `rows` on.
     pub(super) fn truncate(&mut self, rows: usize) {
         self.bits.truncate(rows.div_ceil(8));

@@ -168,7 +168,7 @@ fn an_update_is_a_pair_of_images_and_extra_information_is_skipped() {
     let expected: ArrayRef = Arc::new(Int8Array::from(vec![Some(7), None]));
     assert_eq!(columns.get(1), Some(&expected));
     let head = rows_head(&body).expect("a head");
-    assert_eq!(head, RowsHead { table_id: 9, ends_statement: true });
+    assert_eq!(head, RowsHead { table_id: 9 });
 }
 
 #[test]

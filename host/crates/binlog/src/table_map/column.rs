@@ -174,8 +174,11 @@ struct Builder<'a> {
     at: usize,
 }
 
+/// What else is known of a column, by documented keys.
+type Properties = Vec<(String, String)>;
+
 /// A type with its parts: the source's word for it, the logical type, how to read it, properties.
-type Parts = (&'static str, ColumnType, Cell, Vec<(String, String)>);
+type Parts = (&'static str, ColumnType, Cell, Properties);
 
 impl Builder<'_> {
     fn column(
@@ -304,7 +307,7 @@ impl Builder<'_> {
         &mut self,
         name: &str,
         raw: Option<&Vec<&[u8]>>,
-    ) -> Result<(Arc<Labels>, Vec<(String, String)>), DecodeError> {
+    ) -> Result<(Arc<Labels>, Properties), DecodeError> {
         let index = Ordinals::next(&mut self.seen.label);
         let charset = self.charset(name, self.metadata.label_charsets.get(index))?;
         let missing = DecodeError::Malformed { what: "no labels for an ENUM or SET", at: self.at };
