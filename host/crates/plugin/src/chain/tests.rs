@@ -5,14 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::Int8Type;
-use arrow_array::{ArrayRef, Int8Array, Int64Array};
+use arrow_array::types::{Int8Type, UInt64Type};
+use arrow_array::{Array, ArrayRef, Int8Array, Int64Array};
 use change::{
-    Batch, Column, ColumnType, Diagnose, ImageKind, Images, KeyProof, Mark, TableName,
-    TablePatterns, TableSchema, Transaction, Transformed,
+    Batch, Column, ColumnType, Diagnose, ImageKind, Images, KeyProof, Mark, OutputSchema, Routing,
+    TableName, TablePatterns, TableSchema, Transaction, Transformed,
 };
 
+use crate::bindings::sluice::transform::types::DataType;
+use crate::bindings::transform::{
+    ColumnCast, ColumnSource, ConstantValue, OutputColumn, TablePlan as Answer,
+};
 use crate::guest::Guest;
+use crate::plan::{Draft, TablePlan};
 use crate::{
     Chain, ChainCounters, Engine, EngineOptions, Isolation, Limits, PluginError, PluginSpec,
     TableSettings,
@@ -343,4 +348,68 @@ fn a_table_that_no_pattern_names_is_left_alone() {
         chain.plan(&Arc::new(other), &TableSettings::default()).expect("a plan").expect("one");
     assert_eq!(plan.decisions().first().map(|(_, d)| d.to_string()).as_deref(), Some("not asked"));
     assert!(!plan.calls_plugins());
+}
+
+/// A plan of the first plugin that makes columns without a call.
+fn made_by_the_host(schema: &Arc<TableSchema>) -> Arc<TablePlan> {
+    let column = |name: &str, source| OutputColumn { name: name.to_owned(), source };
+    let small = ColumnCast { field: 1, to: DataType::Int8 };
+    let constant = ConstantValue { data_type: DataType::Utf8, text: Some("eu".to_owned()) };
+    let output = vec![
+        column("id", ColumnSource::Input(1)),
+        column("small", ColumnSource::Cast(small)),
+        column("region", ColumnSource::Constant(constant)),
+        column("op", ColumnSource::Metadata("op".to_owned())),
+        column("at", ColumnSource::Metadata("log-position".to_owned())),
+        column("row", ColumnSource::Metadata("row-in-transaction".to_owned())),
+        column("gtid", ColumnSource::Metadata("gtid".to_owned())),
+    ];
+    let answer = Answer {
+        output: Some(output),
+        id_columns: None,
+        route: vec![("table".to_owned(), "other".to_owned())],
+        process: None,
+        properties: Vec::new(),
+    };
+    let mut draft = Draft::new(schema);
+    draft.apply(0, answer, false).unwrap_or_else(|broken| panic!("{}", broken.what));
+    let (columns, id_columns, key_proof) =
+        draft.identity(&TableSettings::default()).expect("an identity");
+    let source = schema.name.clone();
+    Arc::new(TablePlan {
+        id: 0,
+        source: Arc::clone(schema),
+        schema: Arc::new(OutputSchema { source, columns, id_columns, key_proof }),
+        base_route: Arc::new(draft.view.route),
+        output: draft.view.fields.iter().map(|f| f.node).collect(),
+        nodes: draft.nodes,
+        stages: draft.stages,
+        decisions: draft.decisions,
+    })
+}
+
+#[test]
+fn casts_constants_and_metadata_are_made_by_the_host_without_a_call() {
+    let mut chain = Chain::load(&engine(), vec![spec(Guest::filter().module())]).expect("a chain");
+    let schema = schema("t");
+    let plan = made_by_the_host(&schema);
+    let out = chain.transform(&plan, &batch(&schema, &[7; 200])).expect("transformed");
+    let rejected: Vec<_> = out.rejected.iter().map(|r| (r.image, r.code.as_str())).collect();
+    assert_eq!(rejected.len(), 72, "ids 128 to 199 are no int8");
+    assert_eq!(rejected.first(), Some(&(128, "cast")));
+    assert!(out.is_kept(127) && !out.is_kept(128));
+    let text = |column: usize| out.columns[column].as_string::<i32>().value(3).to_owned();
+    assert_eq!((text(2), text(3), text(4)), ("eu".into(), "c".into(), "log.000007:340".into()));
+    assert_eq!(out.columns[5].as_primitive::<UInt64Type>().value(3), 3);
+    assert_eq!(out.columns[6].null_count(), 200);
+    assert!(out.columns.iter().all(|c| c.len() == 200));
+    let Routing::Whole(route) = &out.routing else { panic!("one route") };
+    assert_eq!(route.0.get("table").map(String::as_str), Some("other"));
+    assert_eq!(chain.counters(), ChainCounters::default());
+}
+
+#[test]
+fn a_chain_may_move_to_a_thread_of_its_own() {
+    fn moves<T: Send + 'static>() {}
+    moves::<Chain>();
 }
