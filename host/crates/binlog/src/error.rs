@@ -288,10 +288,15 @@ impl Diagnose for BinlogError {
 
     fn fault(&self) -> Fault {
         match self {
-            Self::NoFiles | Self::NotABoundary { .. } | Self::NoSuchFile { .. } => Fault::Usage,
+            Self::NoFiles
+            | Self::NotABinlog { .. }
+            | Self::NotABoundary { .. }
+            | Self::NoSuchFile { .. }
+            | Self::Gap { .. } => Fault::Usage,
             Self::Read { .. }
             | Self::Encrypted { .. }
             | Self::StatementFormat { .. }
+            | Self::AnotherLog { .. }
             | Self::Unsupported { .. } => Fault::Environment,
             Self::Decode(failure) => failure.source.fault(),
             Self::Server(failure) => failure.fault(),

@@ -4,6 +4,7 @@
 //! the position behind the last slice. A replica with the same server id is never answered by connecting
 //! again, since the two would throw each other out for ever.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use change::{Fingerprint, GtidSet, LogFile, LogSlice, Position};
@@ -81,12 +82,13 @@ impl LiveSource {
         let facts = ServerFacts::ask(&mut connection).await?;
         require(&facts)?;
         let position = resolve(&mut connection, &facts, start).await?;
+        within(&facts, &position)?;
         let (request, arrival) = plan(&facts, &position)?;
         if let (Request::Gtids(_), Some(expected)) = (&request, &position.fingerprint) {
             compare_remembered(server, &facts, &mut connection, &position, expected).await?;
         }
         let mut reader = Reader::new(options, Some(facts.identity.clone()));
-        reader.resume(&position);
+        reader.resume(&reading_from(&facts, &position, &arrival));
         reader.format_of(facts.vendor);
         let dump = open_dump(connection, server, &facts, &request).await?;
         let mut source = Self { dump, reader, facts, until, failed: None, is_done: false };
@@ -188,19 +190,16 @@ impl LiveSource {
     /// The server goes on in a file: told once at the end of the file before, and once more, artificially,
     /// at the head of the new one.
     fn rotate(&mut self, file: String, offset: u64) -> Result<(), BinlogError> {
-        if **self.reader.file() == *file {
-            if self.reader.boundary() < offset {
-                self.reader.pass(offset);
-            }
-        } else {
+        if **self.reader.file() != *file {
             debug!(file, offset, "the log goes on in another file");
-            let entered = std::sync::Arc::from(file.as_str());
-            self.reader.enter_file(entered)?;
-            self.reader.pass(offset);
-            self.reader.has_moved();
+            let is_first = self.reader.file().is_empty();
+            self.reader.enter_file(Arc::from(file.as_str()))?;
+            if !is_first {
+                self.reader.has_moved();
+            }
         }
-        let reached = self.reader.boundary().max(offset);
-        self.dump.enter(self.reader.file().clone(), reached);
+        self.reader.pass(offset);
+        self.dump.enter(Arc::clone(self.reader.file()), offset);
         Ok(())
     }
 
@@ -252,14 +251,11 @@ impl LiveSource {
 
     /// Reads a file from its head to the start, which has to lie between two transactions.
     async fn scan(&mut self, start: &Position) -> Result<(), BinlogError> {
-        let (file, offset) = (std::sync::Arc::from(start.file.as_str()), start.offset);
+        let (file, offset) = (Arc::from(start.file.as_str()), start.offset);
         self.reader.scan_to(offset);
         while self.reader.boundary() < offset {
             let before = self.reader.boundary();
-            let sent = match self.dump.wait().await {
-                Ok(sent) => sent,
-                Err(error) => return Err(error),
-            };
+            let sent = self.dump.wait().await?;
             let is_idle = sent.event().header.kind == EventKind::HEARTBEAT;
             self.take(&sent)?;
             let after = self.reader.boundary();
@@ -317,6 +313,41 @@ async fn resolve(
             })
         }
     }
+}
+
+/// Whether the server has come as far as the position. One that has not was reset, restored, or is a
+/// replica that lags behind; asked for what is not there it would send nothing, or start anew.
+fn within(facts: &ServerFacts, position: &Position) -> Result<(), BinlogError> {
+    let Some(end) = &facts.position else {
+        return Ok(());
+    };
+    let is_here = position.server.as_ref().is_none_or(|server| *server == facts.identity);
+    let cause = match (&position.gtids, &end.gtids) {
+        (Some(covered), Some(executed)) if executed.contains_all(covered) => return Ok(()),
+        (Some(_), _) if !facts.has_gtids() => return Ok(()),
+        (Some(_), _) => ServerCause::Diverged,
+        (None, _) if !is_here => return Ok(()),
+        (None, _) if LogFile(&end.file) < LogFile(&position.file) => ServerCause::NoSuchLog,
+        (None, _) if end.file == position.file && end.offset < position.offset => {
+            ServerCause::BeyondEnd
+        }
+        (None, _) => return Ok(()),
+    };
+    Err(BinlogError::server(&facts.address, cause, None))
+}
+
+/// Where the reader starts from: the position itself, the head of its file where it has to prove itself,
+/// and no file at all where its file is another server's.
+fn reading_from(facts: &ServerFacts, position: &Position, arrival: &Arrival) -> Position {
+    let is_here = position.server.as_ref() == Some(&facts.identity);
+    if matches!(arrival, Arrival::Boundary) {
+        return Position::at(position.file.as_str(), FIRST_EVENT_OFFSET);
+    }
+    if position.gtids.is_some() && !is_here {
+        let file = String::new();
+        return Position { file, offset: FIRST_EVENT_OFFSET, ..position.clone() };
+    }
+    position.clone()
 }
 
 /// How to ask for a position, and what has to be seen before it counts as found.

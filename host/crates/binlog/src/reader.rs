@@ -138,6 +138,8 @@ impl Reader {
         self.file = position.file.as_str().into();
         self.boundary = position.offset;
         self.executed.clone_from(&position.gtids);
+        // Without a set, the transactions from here on are not all that were executed.
+        self.has_anonymous = position.gtids.is_none() && position.offset > FIRST_EVENT_OFFSET;
         self.fingerprint.clone_from(&position.fingerprint);
     }
 

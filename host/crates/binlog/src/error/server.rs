@@ -23,6 +23,8 @@ pub enum ServerCause {
     Busy,
     /// Encryption failed: its certificate is not trusted, or it speaks no version that we do.
     Tls,
+    /// Its certificate is another host's.
+    TlsName,
     /// It offers no encryption.
     NoTls,
     /// A certificate or key file of ours cannot be used.
@@ -85,6 +87,7 @@ impl ServerFailure {
             ServerCause::Silent => "the server has said nothing for three heartbeats",
             ServerCause::Busy => "the server takes no work now",
             ServerCause::Tls => "the encrypted connection failed",
+            ServerCause::TlsName => "the server's certificate does not name this host",
             ServerCause::NoTls => "the server offers no encryption",
             ServerCause::TlsFiles => "a certificate or key file cannot be used",
             ServerCause::AccessDenied => "the server refused the user or the password",
@@ -147,6 +150,9 @@ impl Diagnose for ServerFailure {
             ServerCause::Tls => {
                 "give the authority that signed the server's certificate (tls-ca), \
                  or choose a tls mode that checks less"
+            }
+            ServerCause::TlsName => {
+                "use a host name that the certificate has, or choose tls = \"verify-ca\" or \"required\""
             }
             ServerCause::NoTls => "set up TLS on the server, or choose tls = \"disabled\"",
             ServerCause::TlsFiles => "check the paths of tls-ca, tls-cert and tls-key; PEM or DER",

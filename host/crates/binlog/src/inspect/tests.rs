@@ -1,1 +1,91 @@
-//! Tests.
+//! What inspecting shows of recorded logs.
+
+use std::path::{Path, PathBuf};
+
+use super::*;
+
+fn corpus(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../tests/fixtures/corpus").join(name)
+}
+
+#[test]
+fn a_file_is_summed_up() {
+    let sum = inspect(&corpus("mysql-9.7/20_rotation.3.binlog")).expect("reads");
+    insta::assert_snapshot!(serde_json::to_string_pretty(&sum).expect("writes"), @r#"
+    {
+      "file": "20_rotation.3.binlog",
+      "bytes": 564,
+      "version": "9.7.4-2",
+      "vendor": "mysql",
+      "has_checksums": true,
+      "is_in_use": false,
+      "executed_before": "d25cc465-e65a-11f1-b244-02fc00000001:1-376",
+      "transactions": 1,
+      "first_seconds": 1795341921,
+      "last_seconds": 1795341921,
+      "events": {
+        "FORMAT_DESCRIPTION": 1,
+        "GTID": 1,
+        "PREVIOUS_GTIDS": 1,
+        "QUERY": 1,
+        "ROTATE": 1,
+        "TABLE_MAP": 1,
+        "UPDATE_ROWS": 1,
+        "XID": 1
+      },
+      "tables": {
+        "c.ro": {
+          "inserted": 0,
+          "updated": 2,
+          "deleted": 0,
+          "events": 1,
+          "uncounted_events": 0,
+          "bytes": 72
+        }
+      },
+      "definitions": []
+    }
+    "#);
+}
+
+#[test]
+fn boundaries_are_those_of_the_reader() {
+    for file in ["mysql-9.7/12_ddl.binlog", "mariadb-11.8/12_ddl.binlog", "mysql-9.7/15_xa.binlog"]
+    {
+        let mut inspector = Inspector::open(&corpus(file)).expect("opens");
+        let mut boundaries = Vec::new();
+        while let Some(line) = inspector.next().expect("whole") {
+            if line.is_boundary {
+                boundaries.push(line.end);
+            }
+        }
+        let options = crate::ReadOptions { slice_images_max: 1, ..crate::ReadOptions::default() };
+        let mut source = crate::FileSource::open(&[corpus(file)], None, options).expect("opens");
+        while let Ok(Some(slice)) = source.next() {
+            assert!(boundaries.contains(&slice.end.offset), "{file} {}", slice.end);
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_decoded_is_counted_as_such() {
+    let sum = inspect(&corpus("mysql-9.7/01_numeric-minmeta.binlog")).expect("reads");
+    let table = &sum.tables["c.t_num"];
+    assert!(table.events > 0 && table.uncounted_events == table.events);
+    let sum = inspect(&corpus("mysql-9.7/14_compression.binlog")).expect("reads");
+    assert!(sum.events["TRANSACTION_PAYLOAD"] > 0);
+}
+
+#[test]
+fn no_statement_about_rows_is_shown() {
+    let mut inspector =
+        Inspector::open(&corpus("mysql-9.7/23_statement_format.binlog")).expect("opens");
+    let mut words = Vec::new();
+    while let Some(line) = inspector.next().expect("whole") {
+        words.extend(line.statement);
+    }
+    assert!(
+        words.contains(&"INSERT".to_owned()) && words.contains(&"UPDATE".to_owned()),
+        "{words:?}"
+    );
+}

@@ -16,6 +16,9 @@ use crate::options::{ServerOptions, TlsMode};
 /// The largest packet: that of the protocol's largest event and what stands around it.
 const PACKET_BYTES_MAX: usize = (1 << 30) + (1 << 21);
 
+/// How long a silent connection is left alone before the system asks whether the other side is there.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+
 /// A connection that asks questions.
 pub(crate) struct Connection {
     conn: Conn,
@@ -115,7 +118,10 @@ impl Failure {
     pub(crate) fn into_error(self, address: &str) -> BinlogError {
         match self {
             Self::Driver(error) => {
-                let cause = cause_of(&error, ServerCause::Unreachable);
+                let cause = match presented_names(&error) {
+                    Some(_) => ServerCause::TlsName,
+                    None => cause_of(&error, ServerCause::Unreachable),
+                };
                 BinlogError::server(address, cause, Some(error))
             }
             Self::Silent => BinlogError::server(address, ServerCause::Unreachable, None),
@@ -138,7 +144,7 @@ async fn connect(server: &ServerOptions, tls: Option<SslOpts>) -> Result<Conn, F
         .user(Some(server.user.clone()))
         .pass(server.password.clone())
         .prefer_socket(false)
-        .tcp_keepalive(Some(server.heartbeat))
+        .tcp_keepalive(Some(KEEPALIVE))
         .max_allowed_packet(Some(PACKET_BYTES_MAX))
         .stmt_cache_size(0)
         .ssl_opts(tls);
@@ -169,26 +175,30 @@ fn tls(server: &ServerOptions, name: Option<String>) -> Option<SslOpts> {
     Some(tls.with_danger_accept_invalid_certs(!checks))
 }
 
-/// A name of the server's certificate, where its chain is good and only the name is another one.
-fn presented_name(error: &Error) -> Option<String> {
+/// The names of the server's certificate, where its chain is good and only the name is another one.
+fn presented_names(error: &Error) -> Option<&[String]> {
     let Error::Io(IoError::Io(error)) = error else {
         return None;
     };
-    let error = error.get_ref()?.downcast_ref::<rustls::Error>()?;
-    let rustls::Error::InvalidCertificate(CertificateError::NotValidForNameContext {
-        presented,
-        ..
-    }) = error
-    else {
-        return None;
-    };
+    match error.get_ref()?.downcast_ref::<rustls::Error>()? {
+        rustls::Error::InvalidCertificate(CertificateError::NotValidForNameContext {
+            presented,
+            ..
+        }) => Some(presented),
+        rustls::Error::InvalidCertificate(CertificateError::NotValidForName) => Some(&[]),
+        _ => None,
+    }
+}
+
+/// One of them that a connection can be made to.
+fn presented_name(error: &Error) -> Option<String> {
     // The library tells them as `DnsName("db.example")` and `IpAddress(127.0.0.1)`.
     let inner = |text: &String| {
         let (_, rest) = text.split_once('(')?;
-        let name = rest.strip_suffix(')')?.trim_matches('"');
-        (!name.is_empty() && !name.contains('*')).then(|| name.to_owned())
+        let name = rest.strip_suffix(')')?.trim_matches('"').replace('*', "any");
+        (!name.is_empty()).then_some(name)
     };
-    presented.iter().find_map(inner)
+    presented_names(error)?.iter().find_map(inner)
 }
 
 /// Chooses the library of ciphers once for the process, unless somebody else did.

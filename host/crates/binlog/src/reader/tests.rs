@@ -1,1 +1,264 @@
-//! Tests.
+//! Logs that no server of the corpus wrote, made of events that they did write.
+
+use std::path::{Path, PathBuf};
+
+use change::Diagnose;
+
+use super::*;
+use crate::event::Header;
+use crate::file::EventFile;
+use crate::{BinlogError, FileSource};
+
+/// The events of a recorded file, to be changed and written again.
+struct Recording {
+    events: Vec<(Header, Vec<u8>)>,
+    folder: tempfile::TempDir,
+}
+
+impl Recording {
+    /// CREATE DATABASE, CREATE TABLE, and one transaction with rows.
+    fn mysql() -> Self {
+        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../tests/fixtures/corpus");
+        let mut file =
+            EventFile::open(&corpus.join("mysql-9.7/20_rotation.1.binlog")).expect("opens");
+        let mut events = Vec::new();
+        while let Some(event) = file.next().expect("whole") {
+            events.push((event.header, event.body.to_vec()));
+        }
+        Self { events, folder: tempfile::tempdir().expect("a folder") }
+    }
+
+    fn find(&self, kind: EventKind) -> usize {
+        self.events.iter().rposition(|(header, _)| header.kind == kind).expect("has one")
+    }
+
+    /// Replaces the last event of a kind by a QUERY of this text.
+    fn query(&mut self, in_place_of: EventKind, text: &str) -> &mut Self {
+        let at = self.find(in_place_of);
+        self.events[at] = self.make(text);
+        self
+    }
+
+    /// Puts a QUERY before the last event of a kind.
+    fn query_before(&mut self, kind: EventKind, text: &str) -> &mut Self {
+        let at = self.find(kind);
+        let event = self.make(text);
+        self.events.insert(at, event);
+        self
+    }
+
+    fn make(&self, text: &str) -> (Header, Vec<u8>) {
+        let (mut header, _) = self.events[self.find(EventKind::QUERY)];
+        header.kind = EventKind::QUERY;
+        let mut body = vec![0; 8];
+        body.extend([1, 0, 0, 0, 0, b'c', 0]);
+        body.extend(text.as_bytes());
+        (header, body)
+    }
+
+    fn put_before(&mut self, kind: EventKind, header: Header, body: &[u8]) -> &mut Self {
+        let at = self.find(kind);
+        self.events.insert(at, (header, body.to_vec()));
+        self
+    }
+
+    fn remove(&mut self, kind: EventKind) -> &mut Self {
+        let at = self.find(kind);
+        self.events.remove(at);
+        self
+    }
+
+    /// Writes it with lengths, positions and checksums as they have to be.
+    fn write(&self) -> PathBuf {
+        let mut bytes = crate::event::MAGIC.to_vec();
+        for (header, body) in &self.events {
+            let mut header = *header;
+            header.length = u32::try_from(19 + body.len() + 4).expect("short");
+            header.end = u32::try_from(bytes.len()).expect("short") + header.length;
+            bytes.extend(header.to_bytes());
+            bytes.extend(body);
+            bytes.extend(header.checksum_of(body).to_le_bytes());
+        }
+        let path = self.folder.path().join("log.000001");
+        std::fs::write(&path, bytes).expect("written");
+        path
+    }
+
+    fn read(&self, options: ReadOptions) -> (Vec<LogSlice>, Option<BinlogError>) {
+        let mut source = FileSource::open(&[self.write()], None, options).expect("opens");
+        let mut slices = Vec::new();
+        loop {
+            match source.next() {
+                Ok(Some(slice)) => slices.push(slice),
+                Ok(None) => return (slices, None),
+                Err(error) => return (slices, Some(error)),
+            }
+        }
+    }
+
+    fn images(&self) -> usize {
+        let (slices, error) = self.read(ReadOptions::default());
+        assert!(error.is_none(), "{error:?}");
+        slices.iter().map(LogSlice::images).sum()
+    }
+
+    fn error(&self) -> String {
+        let (_, error) = self.read(ReadOptions::default());
+        let error = error.expect("it stops");
+        format!("{error}\n{}", error.hint().unwrap_or_default())
+    }
+}
+
+#[test]
+fn what_is_rewritten_unchanged_reads_the_same() {
+    assert_eq!(Recording::mysql().images(), 1);
+}
+
+#[test]
+fn a_rollback_at_the_end_leaves_nothing() {
+    let mut log = Recording::mysql();
+    log.query(EventKind::XID, "ROLLBACK");
+    assert_eq!(log.images(), 0);
+    // The transaction counts as executed all the same.
+    let (slices, _) = log.read(ReadOptions::default());
+    let end = slices.last().expect("not empty").end.clone();
+    insta::assert_snapshot!(end.gtids.expect("has a set"), @"d25cc465-e65a-11f1-b244-02fc00000001:1-375");
+}
+
+#[test]
+fn a_rollback_to_a_savepoint_drops_what_is_behind_it() {
+    let mut log = Recording::mysql();
+    log.query_before(EventKind::TABLE_MAP, "SAVEPOINT `S1`");
+    assert_eq!(log.images(), 1);
+    log.query_before(EventKind::XID, "ROLLBACK TO `s1`");
+    assert_eq!(log.images(), 0);
+    log.query_before(EventKind::XID, "ROLLBACK TO nowhere");
+    insta::assert_snapshot!(log.error(), @"
+    log.000001, offset 958, event QUERY: a rollback to an unknown savepoint
+    copy the file again from the server, whole; if it is so on the server too, resume behind it and rebuild the tables that it touches
+    ");
+}
+
+#[test]
+fn only_what_its_header_allows_is_skipped() {
+    let mut log = Recording::mysql();
+    let (mut header, _) = log.events[log.find(EventKind::XID)];
+    header.kind = EventKind(99);
+    header.flags = 0x80;
+    log.put_before(EventKind::XID, header, b"?");
+    assert_eq!(log.images(), 1);
+    header.flags = 0;
+    log.put_before(EventKind::XID, header, b"?");
+    insta::assert_snapshot!(log.error(), @"
+    log.000001, offset 876, event type 99: an event of a kind that is not known and may not be skipped
+    use a newer release, or report the server's version and this message
+    ");
+}
+
+#[test]
+fn an_incident_stops_the_reading() {
+    let mut log = Recording::mysql();
+    let (mut header, _) = log.events[log.find(EventKind::XID)];
+    header.kind = EventKind::INCIDENT;
+    log.put_before(EventKind::GTID, header, &[1, 0, 0]);
+    insta::assert_snapshot!(log.error(), @"
+    log.000001, offset 598, event INCIDENT: the server reports that its log lacks events
+    rebuild the tables from a start behind this position
+    ");
+}
+
+#[test]
+fn transactions_that_do_not_fit_together_are_damage() {
+    let cases: [(&str, fn(&mut Recording)); 4] = [
+        ("a BEGIN inside a transaction", |log| {
+            log.query_before(EventKind::TABLE_MAP, "BEGIN");
+        }),
+        ("a transaction starts before the one before it ends", |log| {
+            let gtid = log.events[log.find(EventKind::GTID)].clone();
+            log.put_before(EventKind::TABLE_MAP, gtid.0, &gtid.1);
+        }),
+        ("a transaction ends that has not begun", |log| {
+            let xid = log.events[log.find(EventKind::XID)].clone();
+            log.put_before(EventKind::GTID, xid.0, &xid.1);
+        }),
+        ("rows of a table that no table map announced", |log| {
+            log.remove(EventKind::TABLE_MAP);
+        }),
+    ];
+    for (expected, change) in cases {
+        let mut log = Recording::mysql();
+        change(&mut log);
+        assert!(log.error().contains(expected), "{expected}: {}", log.error());
+    }
+    let mut log = Recording::mysql();
+    log.remove(EventKind::XID);
+    log.remove(EventKind::ROTATE);
+    insta::assert_snapshot!(log.error(), @"
+    log.000001, offset 598: the file ends before the transaction that starts here does
+    give the file behind it too, or copy it again after the server closed it (FLUSH BINARY LOGS)
+    ");
+}
+
+#[test]
+fn statements_are_shown_only_where_they_are_about_definitions() {
+    let mut log = Recording::mysql();
+    log.query(EventKind::XID, "FROB t SET name = 'secret'");
+    insta::assert_snapshot!(log.error(), @"
+    log.000001, offset 852, event QUERY: a statement that is not known
+    look at the statement with mysqlbinlog; if it changes no captured table, start behind this position
+    ");
+    log.query_before(EventKind::TABLE_MAP, "CREATE FROB t");
+    insta::assert_snapshot!(log.error(), @"
+    log.000001, offset 749, event QUERY: a statement that is not known: CREATE FROB t
+    look at the statement with mysqlbinlog; if it changes no captured table, start behind this position
+    ");
+}
+
+#[test]
+fn the_text_of_a_dml_statement_stops_the_reading() {
+    let mut log = Recording::mysql();
+    log.query_before(EventKind::XID, "UPDATE ro SET v = 'secret'");
+    insta::assert_snapshot!(log.error(), @"
+    log.000001, offset 852, event QUERY: the server logged the text of a UPDATE statement instead of its rows
+    set binlog_format = ROW on the server, reconnect the sessions that write, and start behind this position with the tables rebuilt
+    ");
+}
+
+#[test]
+fn without_gtids_a_position_is_file_and_offset() {
+    let mut log = Recording::mysql();
+    for (header, _) in &mut log.events {
+        if header.kind == EventKind::GTID {
+            header.kind = EventKind::ANONYMOUS_GTID;
+        }
+    }
+    let (slices, error) = log.read(ReadOptions::default());
+    assert!(error.is_none(), "{error:?}");
+    assert!(slices.iter().all(|slice| slice.end.gtids.is_none()));
+    let mark = slices.iter().flat_map(|s| &s.batches).flat_map(|b| b.images().marks()).next();
+    assert!(mark.expect("has rows").transaction.gtid.is_none());
+    // Servers before MySQL 5.6 write no event of the kind at all.
+    log.events.retain(|(header, _)| header.kind != EventKind::ANONYMOUS_GTID);
+    assert_eq!(log.images(), 1);
+}
+
+#[test]
+fn a_dropped_database_names_the_tables_that_may_go_with_it() {
+    let drop = |patterns: &[&str], statement: &str| {
+        let mut log = Recording::mysql();
+        let (header, body) = log.make(statement);
+        log.put_before(EventKind::ROTATE, header, &body);
+        let tables = change::TablePatterns::parse(patterns).expect("valid");
+        let (slices, error) = log.read(ReadOptions { tables, ..ReadOptions::default() });
+        assert!(error.is_none(), "{error:?}");
+        let changes = slices.iter().filter_map(|s| s.schema_change.as_ref());
+        let dropped = changes.filter(|c| c.kind == SchemaChangeKind::Drop);
+        let names = dropped.flat_map(|c| c.tables.iter().map(ToString::to_string));
+        names.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(drop(&[], "DROP DATABASE c"), "c.ro c.*");
+    assert_eq!(drop(&["c.*"], "DROP DATABASE IF EXISTS `c`"), "c.ro c.*");
+    assert_eq!(drop(&["other.*"], "DROP DATABASE c"), "");
+    assert_eq!(drop(&["c.r*"], "DROP TABLE ro, gone, other.ro"), "c.ro");
+    assert_eq!(drop(&["c.ro"], "DROP TABLE RO"), "c.ro");
+}
