@@ -178,12 +178,14 @@ fn is_worn(file: &DataFile, rules: &Maintenance) -> bool {
     file.rows().is_some_and(|rows| rows > 0 && share(rows) >= rules.dead_share_max)
 }
 
-/// The files that gain by being rewritten: the worn ones, and the small ones once there are many.
+/// The files that gain by being rewritten: the worn ones and with them the small ones, or the small
+/// ones alone once there are many.
 fn choose(files: &Files, rules: &Maintenance) -> Choice {
     let mut worn: Vec<&DataFile> = files.iter().filter(|f| is_worn(f, rules)).collect();
     let is_small = |f: &&DataFile| f.size() < rules.file_bytes / 2 && !is_worn(f, rules);
     let mut small: Vec<&DataFile> = files.iter().filter(is_small).collect();
-    if small.len() < rules.small_files_max.max(2) {
+    // Where files are rewritten anyway, small ones come along for little.
+    if worn.is_empty() && small.len() < rules.small_files_max.max(2) {
         small.clear();
     }
     small.sort_unstable_by_key(|f| f.size());
@@ -244,7 +246,7 @@ mod tests {
         let big = |name: &str, dead| add(name, 90, 100, dead);
         let small = |name: &str| add(name, 10, 10, 0);
         assert!(chosen(&[big("a", 24), small("b"), small("c")]).is_empty());
-        assert_eq!(chosen(&[big("a", 25), small("b"), small("c")]), ["a"]);
+        assert_eq!(chosen(&[big("a", 25), small("b"), small("c")]), ["a", "b", "c"]);
         assert_eq!(chosen(&[big("a", 0), small("b"), small("c"), small("d")]), ["b", "c", "d"]);
         let many = [big("a", 30), big("b", 40), big("c", 50)];
         assert_eq!(chosen(&many), ["b", "c", "more"], "the most worn first, up to a step's bytes");
