@@ -59,7 +59,8 @@ impl Default for Maintenance {
             compact_commits: 25,
             small_files_max: 16,
             dead_share_max: 0.2,
-            step_bytes_max: 512 << 20,
+            // One to two seconds of work, which the next epoch waits for.
+            step_bytes_max: 32 << 20,
             checkpoint_commits: 100,
         }
     }
