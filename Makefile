@@ -10,7 +10,8 @@ export CARGO_TARGET_DIR
 
 SLUICE := $(CARGO_TARGET_DIR)/debug/sluice
 CARGO ?= cargo
-# Everything is built with --locked: the versions are those of Cargo.lock.
+# Everything is built with --locked: the versions are those of Cargo.lock. And always for the whole workspace: a
+# dependency's features depend on the packages that are chosen, and another choice would build it once more.
 LOCKED := --locked
 
 .PHONY: help
@@ -24,17 +25,18 @@ demo: ## build host and plugins, run the quickstart, print its tables (first tim
 .PHONY: quick
 quick: toolchain ## format, lints, unit tests, recorded logs; no server, no network; 2 minutes when warm
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy $(LOCKED) --workspace --all-targets --test it -- -D warnings
+	$(CARGO) clippy $(LOCKED) --workspace --all-targets -- -D warnings
+	$(CARGO) clippy $(LOCKED) --workspace --test it -- -D warnings
 	$(CARGO) test $(LOCKED) --workspace --quiet
 
 .PHONY: test
 test: quick plugins servers readers ## all of it: quick, then real servers, real readers, kills (20 minutes)
-	$(CARGO) build $(LOCKED) --workspace --bins
+	$(CARGO) build $(LOCKED) --workspace --bin sluice
 	SLUICE_BIN=$(SLUICE) $(CARGO) test $(LOCKED) --workspace --test it
 
 .PHONY: build
 build: toolchain plugins ## the host as target/bin/sluice, the plugins as target/plugins/*.wasm
-	$(CARGO) build $(LOCKED) --package sluice
+	$(CARGO) build $(LOCKED) --workspace --bin sluice
 	@mkdir -p target/bin
 	@ln -f $(SLUICE) target/bin/sluice 2>/dev/null || cp $(SLUICE) target/bin/sluice
 
@@ -44,7 +46,7 @@ plugins: toolchain ## the bundled plugins and the hostile guests as target/plugi
 
 .PHONY: bench
 bench: plugins readers ## the figures that the project promises, with their reach; writes target/bench/summary.json
-	$(CARGO) build $(LOCKED) --workspace --bins
+	$(CARGO) build $(LOCKED) --workspace --bin sluice --bin bench
 	SLUICE_BIN=$(SLUICE) $(CARGO_TARGET_DIR)/debug/bench
 
 .PHONY: fmt

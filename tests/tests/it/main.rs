@@ -15,5 +15,6 @@ mod bad_servers;
 mod end_to_end;
 mod full_disk;
 mod live;
+mod offline_cases;
 mod quickstart;
 mod recorded;
