@@ -30,11 +30,30 @@ impl Bitmap {
 
     /// A bit from each item of a slice; the fastest way, since it needs no bounds checks.
     pub fn from_slice<T>(items: &[T], mut bit: impl FnMut(&T) -> bool) -> Self {
-        let word = |chunk: &[T]| {
-            let place = |(i, item): (usize, &T)| u64::from(bit(item)) << i;
-            chunk.iter().enumerate().map(place).fold(0, |word, bit| word | bit)
-        };
-        Self { rows: items.len(), words: items.chunks(WORD).map(word).collect() }
+        let mut words = Vec::with_capacity(items.len().div_ceil(WORD));
+        for chunk in items.chunks(WORD) {
+            let (eights, rest) = chunk.as_chunks::<8>();
+            let mut word = 0_u64;
+            let mut shift = 0_u32;
+            for [a, b, c, d, e, f, g, h] in eights {
+                let byte = u64::from(bit(a))
+                    | u64::from(bit(b)) << 1
+                    | u64::from(bit(c)) << 2
+                    | u64::from(bit(d)) << 3
+                    | u64::from(bit(e)) << 4
+                    | u64::from(bit(f)) << 5
+                    | u64::from(bit(g)) << 6
+                    | u64::from(bit(h)) << 7;
+                word |= byte << shift;
+                shift += 8;
+            }
+            for item in rest {
+                word |= u64::from(bit(item)) << shift;
+                shift += 1;
+            }
+            words.push(word);
+        }
+        Self { rows: items.len(), words }
     }
 
     /// Reads the interface's form; bits that `bytes` lacks are zero.

@@ -1,5 +1,5 @@
 //! A filter as a plugin, with its predicate in code, against the same predicate as a native closure: 8 columns and
-//! 8,192 rows, of which it reads two columns.
+//! 8,192 rows, of which it reads two columns and keeps seven rows in ten.
 //!
 //! cost = call + rows * row, on both sides. End to end both evaluate the predicate and rebuild the batch; the leg alone is
 //! the plugin's part without the rebuilding. A plan without `process` costs nothing a batch, which is counted, not timed.
@@ -123,7 +123,7 @@ impl Plugged {
 fn native(batch: &Batch) -> BooleanBuffer {
     let amount = batch.columns()[2].as_primitive::<Int64Type>().values();
     let region = batch.columns()[4].as_string::<i32>();
-    BooleanBuffer::collect_bool(batch.len(), |row| amount[row] > 500 && region.value(row) == "eu")
+    BooleanBuffer::collect_bool(batch.len(), |row| amount[row] > 150 && region.value(row) == "eu")
 }
 
 fn rebuilt(batch: &Batch, keep: BooleanBuffer) -> Result<()> {
@@ -166,7 +166,7 @@ fn batch() -> Result<Batch> {
         Arc::new(Int32Array::from_iter_values(keys().map(|k| (k % 1000) as i32))),
         Arc::new(Int64Array::from_iter_values(keys().map(|k| k * 7_919 % 1_000))),
         Arc::new(Float64Array::from_iter_values(keys().map(|k| k as f64 * 0.3))),
-        text(&|k| ["eu", "us", "asia"][(k * 31 % 3).unsigned_abs() as usize].to_owned()),
+        text(&|k| if k * 31 % 6 == 5 { "us" } else { "eu" }.to_owned()),
         text(&|k| format!("customer {k}")),
         text(&|k| format!("a note of some length on row {k}")),
         Arc::new(Int64Array::from_iter_values(keys().map(|k| k % 97))),

@@ -12,7 +12,7 @@ use sluice_tests::sql::Sql;
 const VERSION: u32 = 1;
 
 /// Rows that one statement inserts.
-const ROWS_A_STATEMENT: u32 = 50_000;
+const ROWS_A_STATEMENT: u32 = 5_000;
 
 /// A log and what makes it.
 struct Recipe {

@@ -27,7 +27,7 @@ impl Default for ReadOptions {
     fn default() -> Self {
         Self {
             tables: TablePatterns::default(),
-            slice_images_max: 65_536,
+            slice_images_max: 8_192,
             slice_bytes_max: 32 << 20,
             transaction_bytes_max: 512 << 20,
             zero_dates: ZeroDates::Error,

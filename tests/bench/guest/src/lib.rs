@@ -1,4 +1,4 @@
-//! Keeps the rows of region `eu` with an amount above 500: the same predicate that the benchmark has as a native
+//! Keeps the rows of region `eu` with an amount above 150: the same predicate that the benchmark has as a native
 //! closure.
 
 use serde::Deserialize;
@@ -30,7 +30,7 @@ impl Transform for Predicate {
     }
 
     fn process(&self, (): &(), batch: &Batch<'_>) -> Result<Edit, Failure> {
-        let large = batch.column(0)?.values::<i64>()?.matching(|amount| amount > 500);
+        let large = batch.column(0)?.values::<i64>()?.matching(|amount| amount > 150);
         let near = batch.column(1)?.bytes()?.matching(|region| region == b"eu");
         Ok(Edit::keep(large.and(&near)))
     }

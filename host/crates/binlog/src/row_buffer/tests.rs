@@ -1,3 +1,5 @@
+//! Column buffers: partial takes, cut-backs, NULLs, text that is no UTF-8.
+
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
 

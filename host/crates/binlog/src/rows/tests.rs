@@ -1,3 +1,5 @@
+//! Row events: golden bytes of each type, and bytes that are damaged.
+
 use std::sync::Arc;
 
 use arrow_array::{

@@ -1,3 +1,5 @@
+//! Table maps: golden bytes, optional metadata, and what is interned.
+
 use super::*;
 use change::ColumnType;
 

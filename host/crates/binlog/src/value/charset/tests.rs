@@ -1,3 +1,5 @@
+//! Character sets: what the server converts is what comes out.
+
 use super::*;
 
 fn text(collation: u64, bytes: &[u8]) -> Result<String, ValueFault> {

@@ -1,3 +1,5 @@
+//! Binary JSON: the text that the server prints.
+
 use super::*;
 
 fn text(document: &[u8]) -> Result<String, ValueFault> {
