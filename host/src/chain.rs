@@ -70,7 +70,8 @@ pub fn explain(manifest: &Manifest, error: PluginError) -> CommandError {
         let message = format!("plugin `{}`: {}", problem.plugin, problem.message);
         Some(Problem { place, message })
     });
-    let problems: Vec<_> = places.collect();
+    let mut problems: Vec<_> = places.collect();
+    problems.sort();
     if problems.is_empty() {
         return error.into();
     }
@@ -156,4 +157,63 @@ fn cache_folder() -> Option<PathBuf> {
         let user = folder("XDG_CACHE_HOME").or_else(|| folder("HOME").map(|h| h.join(".cache")))?;
         Some(user.join("sluice").join("plugins"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest(plugin: &str) -> (tempfile::TempDir, Manifest) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let text = format!(
+            "[pipeline]\nname = \"p\"\ncheckpoint = \"c\"\n[source]\nfiles = \"x\"\n\
+             [sink]\npath = \"/lake/{{table}}\"\n[[plugin]]\nname = \"mask\"\n{plugin}\n"
+        );
+        let path = folder.path().join("sluice.toml");
+        fs::write(&path, text).expect("written");
+        let manifest = Manifest::load(&path).expect("the manifest is right");
+        (folder, manifest)
+    }
+
+    #[test]
+    fn a_missing_component_is_named_with_its_plugin() {
+        let (_folder, manifest) = manifest("component = \"no/such.wasm\"");
+        let error = specs(&manifest).expect_err("there is no such file");
+        assert!(
+            error.to_string().starts_with("plugin `mask`: cannot read its component"),
+            "{error}"
+        );
+        assert!(error.hint().is_some_and(|hint| hint.contains("build the plugin first")));
+        assert_eq!(error.fault(), Fault::Usage);
+    }
+
+    #[test]
+    fn limits_that_the_manifest_leaves_out_are_the_defaults() {
+        let (folder, manifest) = manifest("component = \"p.wasm\"\nmemory = \"1MiB\"\n");
+        fs::write(folder.path().join("p.wasm"), b"bytes").expect("written");
+        let specs = specs(&manifest).expect("the file is there");
+        let limits = specs[0].limits;
+        assert_eq!(limits, Limits { memory_bytes: 1 << 20, ..Limits::default() });
+        assert_eq!(specs[0].component, b"bytes");
+    }
+
+    #[test]
+    fn a_mistake_in_a_configuration_is_shown_at_its_line() {
+        let config = "component = \"p.wasm\"\n[plugin.config]\ncolumns = [\"a\", \"b\"]\n";
+        let (folder, manifest) = manifest(config);
+        let problem = |path: &str, message: &str| plugin::ConfigProblem {
+            plugin: "mask".into(),
+            path: path.to_owned(),
+            message: message.to_owned(),
+        };
+        let problems =
+            vec![problem("/columns/1", "no such column"), problem("/salt", "is missing")];
+        let error = explain(&manifest, PluginError::Config(problems));
+        let folder = format!("{}/", folder.path().display());
+        insta::assert_snapshot!(error.message().replace(&folder, ""), @r#"
+            2 problems in sluice.toml
+            sluice.toml:11:9: plugin `mask`: is missing
+            sluice.toml:12:17: plugin `mask`: no such column
+        "#);
+    }
 }

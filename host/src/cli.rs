@@ -32,7 +32,7 @@ pub struct Cli {
 }
 
 const AFTER_HELP: &str = "Exit codes: 0 done, 1 failed at run time, 2 manifest or arguments wrong, \
-    3 the environment is not fit.\nLog lines: SLUICE_LOG=debug, or SLUICE_LOG=warn,sluice_lake=debug.";
+    3 the environment is not fit.\nLog lines: SLUICE_LOG=debug, or SLUICE_LOG=warn,lake=debug.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -76,5 +76,26 @@ pub fn run(cli: Cli, screen: &Screen) -> Result<Outcome, CommandError> {
         Command::Plugin(command) => plugin::run(&command),
         Command::Table(command) => table::run(&command),
         Command::Completions(args) => completions::run(&args),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_fits_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn wrong_arguments_end_with_the_code_of_wrong_usage() {
+        for arguments in [&["sluice"][..], &["sluice", "runn", "m"], &["sluice", "test"]] {
+            let error = Cli::try_parse_from(arguments).expect_err("wrong arguments");
+            assert_eq!(error.exit_code(), 2, "{arguments:?}");
+        }
+        assert!(Cli::try_parse_from(["sluice", "run", "m", "-q", "--until-end"]).is_ok());
     }
 }

@@ -1,6 +1,6 @@
 //! Offline tests of a pipeline: a recorded log in, expected tables out.
 //!
-//! A case is a folder with a `case.toml` (`docs/reference/test-case.md`). It runs the chain and the fold
+//! A case is a folder with a `case.toml` (`docs/reference/cli.md`). It runs the chain and the fold
 //! of the production manifest into tables in memory; no server, no lake and no checkpoint is touched.
 
 mod case;
@@ -9,12 +9,14 @@ mod difference;
 mod expected;
 mod replay;
 
+#[cfg(test)]
+mod tests;
 
 pub use case::{Case, CaseError, find};
 pub use content::{Content, RejectedRow, TableContent};
 pub use difference::{Difference, compare};
 pub use expected::Expected;
-pub use replay::replay;
+pub use replay::{Cut, replay};
 
 use crate::error::CommandError;
 
@@ -46,8 +48,8 @@ pub enum Mode {
 /// # Errors
 /// Where the case, its manifest or its expected files are wrong, or the chain cannot run.
 pub fn run(case: &Case, engine: &plugin::Engine, mode: Mode) -> Result<Verdict, CommandError> {
-    let whole = replay(case, engine, replay::Cut::Whole)?;
-    let single = replay(case, engine, replay::Cut::Transactions)?;
+    let whole = replay(case, engine, Cut::Whole)?;
+    let single = replay(case, engine, Cut::Transactions)?;
     let torn = difference::between_runs(&whole, &single);
     if !torn.is_empty() {
         return Ok(Verdict::Failed(torn));
@@ -55,7 +57,9 @@ pub fn run(case: &Case, engine: &plugin::Engine, mode: Mode) -> Result<Verdict, 
     // Net changes are those of each transaction, so they come from the run that commits each alone.
     let got = Content { changes: single.changes, ..whole };
     match mode {
-        Mode::Bless => Ok(Verdict::Blessed { files: expected::bless(&case.expected_folder(), &got)? }),
+        Mode::Bless => {
+            Ok(Verdict::Blessed { files: expected::bless(&case.expected_folder(), &got)? })
+        }
         Mode::Compare => {
             let expected = Expected::read(&case.expected_folder())?;
             let differences = compare(&expected, &got);

@@ -11,8 +11,13 @@ use crate::error::HostError;
 use crate::marker;
 use crate::progress::Screen;
 
-/// Which log lines are wanted, in the form of `tracing-subscriber`'s `EnvFilter`.
+/// Which log lines are wanted: a level for Sluice itself, or directives in the form of
+/// `tracing-subscriber`'s `EnvFilter`.
 const FILTER: &str = "SLUICE_LOG";
+
+/// The crates whose lines are Sluice's own. The libraries below say at `info` what they do at every
+/// step, so a level is not meant for them.
+const OWN: [&str; 4] = ["sluice", "binlog", "plugin", "lake"];
 
 /// Starts logging for the process: the lines that `SLUICE_LOG` asks for, by default what changes the
 /// state of a pipeline, with `quiet` warnings and errors only.
@@ -22,9 +27,9 @@ const FILTER: &str = "SLUICE_LOG";
 pub fn start(screen: &Screen, quiet: bool) -> Result<(), HostError> {
     let default = if quiet { "warn" } else { "info" };
     let wanted = std::env::var(FILTER).unwrap_or_else(|_| default.to_owned());
-    let filter = EnvFilter::try_new(&wanted).map_err(|error| HostError::Usage {
+    let filter = EnvFilter::try_new(directives(&wanted)).map_err(|error| HostError::Usage {
         message: format!("{FILTER} cannot be read: {error}"),
-        hint: format!("write a level such as {FILTER}=debug, or {FILTER}=warn,sluice_lake=debug"),
+        hint: format!("write a level such as {FILTER}=debug, or {FILTER}=warn,lake=debug"),
     })?;
     let lines = fmt::layer()
         .with_writer(screen.clone())
@@ -40,7 +45,31 @@ pub fn start(screen: &Screen, quiet: bool) -> Result<(), HostError> {
         .map_err(|error| HostError::Start { what: "logging", source: io::Error::other(error) })
 }
 
+/// A level alone is for Sluice's own crates; of the others only warnings are of interest.
+fn directives(wanted: &str) -> String {
+    if wanted.contains(['=', ',']) {
+        return wanted.to_owned();
+    }
+    let own = OWN.map(|own| format!("{own}={wanted}"));
+    format!("warn,{}", own.join(","))
+}
+
 /// Colours are for terminals, and not for those who refuse them (<https://no-color.org>).
 fn is_colourful(screen: &Screen) -> bool {
     screen.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_is_for_the_own_crates_and_directives_stay_as_they_are() {
+        assert_eq!(directives("debug"), "warn,sluice=debug,binlog=debug,plugin=debug,lake=debug");
+        assert_eq!(directives("info,lake=trace"), "info,lake=trace");
+        for wanted in ["debug", "info,lake=trace", "off"] {
+            assert!(EnvFilter::try_new(directives(wanted)).is_ok(), "{wanted}");
+        }
+        assert!(EnvFilter::try_new(directives("loud")).is_err());
+    }
 }

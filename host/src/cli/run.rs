@@ -143,3 +143,42 @@ fn text(summary: &Summary, name: &str, dry_run: bool) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use change::{Position, TargetPath};
+
+    use super::*;
+    use crate::pipeline::TargetSummary;
+
+    #[test]
+    fn a_summary_says_what_went_where_and_how_far() {
+        let target = |path: &str, inserted| TargetSummary {
+            path: TargetPath(path.into()),
+            inserted,
+            updated: 2,
+            deleted: 0,
+        };
+        let summary = Summary {
+            images: 12_345,
+            log_bytes: 3_456_789,
+            epochs: 7,
+            dead_letters: 1,
+            end: Some(Position::at("bin.000002", 1_234)),
+            targets: vec![target("/lake/a", 1_000), target("/lake/longer", 1)],
+            seconds: 1.26,
+            ..Summary::default()
+        };
+        insta::assert_snapshot!(text(&summary, "shop", false), @r#"
+            shop: 12,345 row images, 3.4 MB of log in 1.3 s, epochs: 7, up to bin.000002:1234
+              /lake/a       inserted 1,000  updated 2  deleted 0
+              /lake/longer  inserted 1  updated 2  deleted 0
+              set aside as dead letters: 1
+        "#);
+        let empty = Summary::default();
+        insta::assert_snapshot!(text(&empty, "shop", true), @r#"
+            shop: 0 row images, 0.0 MB of log in 0.0 s, epochs: 0
+            dry run: nothing was written; this would have been:
+        "#);
+    }
+}

@@ -30,7 +30,7 @@ pub(super) fn run(command: &Command) -> Result<Outcome, CommandError> {
 }
 
 fn show_table(args: &ShowArgs) -> Result<Outcome, CommandError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|source| HostError::Start { what: "the runtime", source })?;
     let report = runtime.block_on(show(&args.path, &StoreOptions::default()))?;
     let mut output = Output::new();

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 /// A row: its columns by name.
-pub type Row = Map<String, Value>;
+pub(super) type Row = Map<String, Value>;
 
 /// All that comes out of a case, or is expected to.
 #[derive(Clone, Debug, Default, PartialEq)]

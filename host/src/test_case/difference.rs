@@ -209,7 +209,7 @@ impl fmt::Display for Difference {
                 write!(f, "{file}.jsonl  expected, but nothing was written to this target")
             }
             Self::UnexpectedTable { target, rows } => {
-                write!(f, "{target}  not expected, but {rows} rows came out")
+                write!(f, "{target}  not expected, but came out, rows: {rows}")
             }
             Self::Header { target, expected, got } => {
                 write!(f, "{target}  line 1   expected {expected}  got {got}")

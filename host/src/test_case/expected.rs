@@ -28,7 +28,7 @@ pub struct Expected {
 /// The file of a target below `expected`, without its ending: the path's names, nothing that leads
 /// elsewhere.
 #[must_use]
-pub fn file_of(target: &str) -> PathBuf {
+pub(super) fn file_of(target: &str) -> PathBuf {
     let names = Path::new(target).components().filter_map(|component| match component {
         Component::Normal(name) => Some(name),
         _ => None,
@@ -146,7 +146,7 @@ pub(super) fn header_of(header: &Map<String, Value>) -> Option<TableContent> {
 ///
 /// # Errors
 /// Where two targets would share a file, or a file cannot be written.
-pub fn bless(folder: &Path, got: &Content) -> Result<usize, CaseError> {
+pub(super) fn bless(folder: &Path, got: &Content) -> Result<usize, CaseError> {
     let mut texts = BTreeMap::new();
     let mut targets: BTreeMap<PathBuf, &str> = BTreeMap::new();
     for (target, table) in &got.tables {
