@@ -70,8 +70,16 @@ impl Finding {
             severity: Severity::Error,
             remedy: error.hint(),
             fault: Some(error.fault()),
-            ..Self::ok(subject, error.message_with_causes())
+            ..Self::ok(subject, on_one_line(&error.message_with_causes()))
         }
+    }
+}
+
+/// A list of problems, which has its count in the first line, without the count and on one line.
+fn on_one_line(message: &str) -> String {
+    match message.split_once('\n') {
+        Some((_, problems)) => problems.lines().collect::<Vec<_>>().join("; "),
+        None => message.to_owned(),
     }
 }
 
@@ -99,4 +107,16 @@ pub fn fault(findings: &[Finding]) -> Option<Fault> {
     let errors = || findings.iter().filter(|f| f.severity == Severity::Error);
     let all_environment = errors().all(|f| f.fault == Some(Fault::Environment));
     errors().next().map(|_| if all_environment { Fault::Environment } else { Fault::Usage })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_of_problems_is_one_finding_on_one_line() {
+        assert_eq!(on_one_line("cannot read a.wasm"), "cannot read a.wasm");
+        let list = "2 problems in s.toml\ns.toml:1:2: a\ns.toml:3:4: b";
+        assert_eq!(on_one_line(list), "s.toml:1:2: a; s.toml:3:4: b");
+    }
 }

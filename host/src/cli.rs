@@ -63,6 +63,19 @@ pub enum Outcome {
     Failed(Fault),
 }
 
+impl Cli {
+    /// Whether log lines about what changes are left out: all but `run` tell what they found by
+    /// themselves, and only who asked for the lines of plugins wants more.
+    #[must_use]
+    pub fn is_terse(&self) -> bool {
+        match &self.command {
+            Command::Run(_) => self.quiet,
+            Command::Test(args) => self.quiet || !args.plugin_logs,
+            _ => true,
+        }
+    }
+}
+
 /// Runs the command that was asked for.
 ///
 /// # Errors

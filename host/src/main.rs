@@ -16,7 +16,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let screen = Screen::default();
-    let outcome = cli::logging::start(&screen, cli.quiet)
+    let outcome = cli::logging::start(&screen, cli.is_terse())
         .map_err(CommandError::from)
         .and_then(|()| cli::run(cli, &screen));
     match outcome {

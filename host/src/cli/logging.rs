@@ -20,12 +20,12 @@ const FILTER: &str = "SLUICE_LOG";
 const OWN: [&str; 4] = ["sluice", "binlog", "plugin", "lake"];
 
 /// Starts logging for the process: the lines that `SLUICE_LOG` asks for, by default what changes the
-/// state of a pipeline, with `quiet` warnings and errors only.
+/// state of a pipeline; where that would be too much (`terse`) warnings and errors only.
 ///
 /// # Errors
 /// Where the filter cannot be read, or the file for markers cannot be opened.
-pub fn start(screen: &Screen, quiet: bool) -> Result<(), HostError> {
-    let default = if quiet { "warn" } else { "info" };
+pub fn start(screen: &Screen, terse: bool) -> Result<(), HostError> {
+    let default = if terse { "warn" } else { "info" };
     let wanted = std::env::var(FILTER).unwrap_or_else(|_| default.to_owned());
     let filter = EnvFilter::try_new(directives(&wanted)).map_err(|error| HostError::Usage {
         message: format!("{FILTER} cannot be read: {error}"),

@@ -28,7 +28,7 @@ pub(super) struct Args {
     bless: bool,
     /// Show the log lines of plugins
     #[arg(long)]
-    plugin_logs: bool,
+    pub(super) plugin_logs: bool,
     /// Print one JSON line a case
     #[arg(long)]
     json: bool,
