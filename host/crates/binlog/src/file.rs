@@ -86,6 +86,10 @@ impl FileSource {
     ///
     /// # Errors
     /// Where the log cannot be read on; every transaction before that point was handed out.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "an error does not make the next call useless, as an iterator would suggest"
+    )]
     pub fn next(&mut self) -> Result<Option<LogSlice>, BinlogError> {
         if let Some(error) = self.failed.take() {
             self.is_finished = true;

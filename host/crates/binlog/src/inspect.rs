@@ -147,6 +147,10 @@ impl Inspector {
     ///
     /// # Errors
     /// Where the file is damaged.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "an error does not make the next call useless, as an iterator would suggest"
+    )]
     pub fn next(&mut self) -> Result<Option<EventLine>, BinlogError> {
         let Self { file, control, tables, is_open, sum } = self;
         let Some(event) = file.next()? else {

@@ -6,30 +6,23 @@
 
 use std::sync::Arc;
 
-use change::{
-    Fingerprint, Gtid, GtidSet, LogFile, LogSlice, Position, SchemaChange, SchemaChangeKind,
-    TableName, Transaction,
-};
+use change::{Fingerprint, Gtid, GtidSet, LogFile, LogSlice, Position, SchemaChange, Transaction};
 
-use crate::capture::{Capture, SavepointMark};
+use crate::capture::Capture;
 use crate::control::{ControlReader, GroupShape};
 use crate::error::{BinlogError, Place};
 use crate::event::{Event, EventKind, FIRST_EVENT_OFFSET, Format, Vendor};
 use crate::options::ReadOptions;
 use crate::rows::{RowsEvent, RowsVersion};
-use crate::statement::{Statement, classify, is_about_definitions};
+use group::{Group, Outcome};
 
+mod group;
+mod query;
 mod refusal;
 
 /// A slice closes once it has come over this many bytes of log, even where none of them was of a captured
 /// table: positions have to move on.
 const SLICE_LOG_BYTES_MAX: u64 = 64 << 20;
-
-/// Savepoints that a transaction may set; a server forgets none before the transaction ends.
-const SAVEPOINTS_MAX: usize = 10_000;
-
-/// Characters of a statement that an error shows.
-const HEAD_CHARACTERS: usize = 200;
 
 /// Whether a slice is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,46 +31,6 @@ pub(crate) enum Due {
     NotYet,
     /// Now: it is full, or a statement about definitions ends it.
     Now,
-}
-
-/// A transaction that has begun and not ended.
-struct Group {
-    start: u64,
-    gtid: Option<Gtid>,
-    commit_micros: Option<i64>,
-    server_id: u32,
-    shape: GroupShape,
-    /// Whether BEGIN was seen.
-    is_begun: bool,
-    /// Whether it lies before the start: nothing of it counts.
-    is_covered: bool,
-    /// Row changes of captured tables so far.
-    rows: u64,
-    /// Bytes of their events.
-    bytes: usize,
-    savepoints: Vec<(String, u64, SavepointMark)>,
-}
-
-impl Group {
-    fn new(event: &Event<'_>) -> Self {
-        Self {
-            start: event.offset,
-            gtid: None,
-            commit_micros: None,
-            server_id: event.header.server_id,
-            shape: GroupShape::Told,
-            is_begun: false,
-            is_covered: false,
-            rows: 0,
-            bytes: 0,
-            savepoints: Vec::new(),
-        }
-    }
-
-    /// Whether it ends with an event of its own, and not with its first statement.
-    fn is_open(&self) -> bool {
-        self.is_begun || self.shape == GroupShape::Open
-    }
 }
 
 /// What the slice in the making has come to.
@@ -172,7 +125,6 @@ impl Reader {
         if self.executed.is_none() {
             self.executed.clone_from(&start.gtids);
         }
-        self.fingerprint = self.fingerprint.take().or_else(|| start.fingerprint.clone());
         Ok(())
     }
 
@@ -227,6 +179,8 @@ impl Reader {
         }
         self.file = file;
         self.boundary = FIRST_EVENT_OFFSET;
+        // What is remembered of a transaction is where it ends in its file.
+        self.fingerprint = None;
         Ok(())
     }
 
@@ -472,176 +426,6 @@ impl Reader {
         }
     }
 
-    fn query(&mut self, event: &Event<'_>) -> Result<Due, BinlogError> {
-        let query = self.control.query(event);
-        let query = query.map_err(|what| malformed(&self.file, event, what))?;
-        let statement = match &*query.text {
-            "BEGIN" => Statement::Begin,
-            "COMMIT" => Statement::Commit,
-            text => classify(text, &query.database),
-        };
-        match statement {
-            Statement::Begin => self.begin(event).map(|()| Due::NotYet),
-            Statement::Commit if self.group.is_some() => self.finish(event, Outcome::Committed),
-            Statement::Rollback if self.group.is_some() => self.finish(event, Outcome::RolledBack),
-            Statement::Commit | Statement::Rollback => {
-                self.outside(event);
-                Ok(Due::NotYet)
-            }
-            Statement::Savepoint(name) => self.savepoint(event, name).map(|()| Due::NotYet),
-            Statement::RollbackTo(name) => self.rollback_to(event, &name).map(|()| Due::NotYet),
-            Statement::Xa(_) => Err(refusal::xa(self.place(event))),
-            Statement::Dml(statement) => {
-                Err(BinlogError::StatementFormat { place: self.place(event), statement })
-            }
-            Statement::Unknown => {
-                let head = || query.text.chars().take(HEAD_CHARACTERS).collect();
-                let head = is_about_definitions(&query.text).then(head);
-                Err(BinlogError::UnknownStatement { place: self.place(event), head })
-            }
-            Statement::Harmless => self.statement(event, None),
-            Statement::Schema { kind, tables } => {
-                let tables = self.captured(tables);
-                let change = (!tables.is_empty()).then_some((kind, tables));
-                self.statement(
-                    event,
-                    change.map(|(kind, tables)| (kind, tables, query.text.into_owned())),
-                )
-            }
-            Statement::DropDatabase(database) => {
-                let tables = self.captured_of(&database);
-                let change = !tables.is_empty();
-                let change =
-                    change.then(|| (SchemaChangeKind::Drop, tables, query.text.into_owned()));
-                self.statement(event, change)
-            }
-        }
-    }
-
-    fn begin(&mut self, event: &Event<'_>) -> Result<(), BinlogError> {
-        let group = self.group.get_or_insert_with(|| Group::new(event));
-        if std::mem::replace(&mut group.is_begun, true) {
-            return Err(malformed(&self.file, event, "a BEGIN inside a transaction"));
-        }
-        Ok(())
-    }
-
-    /// The captured ones of the tables that a statement names. Where a server folds names to lower case,
-    /// statements keep the case they were typed in and rows do not.
-    fn captured(&self, tables: Vec<TableName>) -> Vec<TableName> {
-        let as_captured = |name: TableName| {
-            if self.options.captures(&name) {
-                return Some(name);
-            }
-            let folded = TableName::new(name.database.to_lowercase(), name.table.to_lowercase());
-            self.options.captures(&folded).then_some(folded)
-        };
-        tables.into_iter().filter_map(as_captured).collect()
-    }
-
-    /// The captured tables of a database that goes: those whose rows were seen, or `*` where none was
-    /// and there may be some.
-    fn captured_of(&self, database: &str) -> Vec<TableName> {
-        let mut tables = self.capture.tables_of(database);
-        if self.options.may_capture_in(database) {
-            tables.push(TableName::new(database, "*"));
-        }
-        tables
-    }
-
-    /// A statement that is a transaction of its own, or stands in one.
-    fn statement(
-        &mut self,
-        event: &Event<'_>,
-        change: Option<(SchemaChangeKind, Vec<TableName>, String)>,
-    ) -> Result<Due, BinlogError> {
-        let has_pending = self.capture.has_pending();
-        let group = self.group.get_or_insert_with(|| Group::new(event));
-        let is_open = group.is_open();
-        // Half an ALTER TABLE changes nothing: it counts where its second half says that it is done.
-        let counts = !matches!(group.shape, GroupShape::AlterStarts | GroupShape::AlterFails);
-        let change = change.filter(|_| counts);
-        if let Some((kind, tables, statement)) = change {
-            if is_open && has_pending {
-                return Err(refusal::definition_within(self.place(event)));
-            }
-            let before = self.position();
-            let position = Position { offset: event.offset, ..before.clone() };
-            let change = SchemaChange { kind, tables, statement, position, before };
-            self.fill.schema_change = Some(change);
-            if is_open {
-                // CREATE TABLE … SELECT: the rows of the new table follow in the same transaction, in
-                // the next slice.
-                return Ok(Due::Now);
-            }
-        }
-        if is_open { Ok(Due::NotYet) } else { self.finish(event, Outcome::Committed) }
-    }
-
-    fn savepoint(&mut self, event: &Event<'_>, name: String) -> Result<(), BinlogError> {
-        let mark = self.capture.savepoint();
-        let Some(group) = self.group.as_mut().filter(|g| g.savepoints.len() < SAVEPOINTS_MAX)
-        else {
-            let what = "a savepoint outside of a transaction, or one of more than 10,000";
-            return Err(malformed(&self.file, event, what));
-        };
-        // A new savepoint replaces one of the same name.
-        group.savepoints.retain(|(known, ..)| !known.eq_ignore_ascii_case(&name));
-        group.savepoints.push((name, group.rows, mark));
-        Ok(())
-    }
-
-    fn rollback_to(&mut self, event: &Event<'_>, name: &str) -> Result<(), BinlogError> {
-        let Some(group) = self.group.as_mut() else {
-            return Err(malformed(&self.file, event, "a rollback outside of a transaction"));
-        };
-        let known =
-            group.savepoints.iter().position(|(known, ..)| known.eq_ignore_ascii_case(name));
-        // A server sets a savepoint in the log before it rolls back to it; the first statement of a
-        // transaction may be preceded by one that stands in no log, which is its very beginning.
-        let (rows, mark) = match known.and_then(|at| group.savepoints.get(at)) {
-            Some((_, rows, mark)) => (*rows, mark.clone()),
-            None => return Err(malformed(&self.file, event, "a rollback to an unknown savepoint")),
-        };
-        group.savepoints.truncate(known.map_or(0, |at| at.saturating_add(1)));
-        group.rows = rows;
-        self.capture.rollback_to(&mark);
-        Ok(())
-    }
-
-    /// An event of a transaction that lies before the start.
-    fn covered_event(&mut self, event: &Event<'_>) -> Result<Due, BinlogError> {
-        use EventKind as Kind;
-        let is_open = self.group.as_ref().is_some_and(Group::is_open);
-        let ends = match event.header.kind {
-            Kind::XID | Kind::XA_PREPARE | Kind::TRANSACTION_PAYLOAD => true,
-            Kind::QUERY => {
-                let query = self.control.query(event);
-                let query = query.map_err(|what| malformed(&self.file, event, what))?;
-                let text = query.text.trim_start();
-                match classify(text, "") {
-                    Statement::Begin => {
-                        self.begin(event)?;
-                        false
-                    }
-                    Statement::Commit | Statement::Rollback => true,
-                    Statement::Xa(what) => match what.as_str() {
-                        "START" | "BEGIN" => {
-                            self.begin(event)?;
-                            false
-                        }
-                        "END" => false,
-                        _ => true,
-                    },
-                    _ => !is_open,
-                }
-            }
-            Kind::QUERY_COMPRESSED => !is_open,
-            _ => false,
-        };
-        if ends { self.finish(event, Outcome::RolledBack) } else { Ok(Due::NotYet) }
-    }
-
     /// An event of a kind that is not read.
     fn refuse(&mut self, event: &Event<'_>) -> Result<(), BinlogError> {
         let place = || self.place(event);
@@ -660,13 +444,6 @@ impl Reader {
         }
         refusal::of(event, place())
     }
-}
-
-/// How a transaction ended.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Outcome {
-    Committed,
-    RolledBack,
 }
 
 fn place(file: &Arc<str>, event: &Event<'_>) -> Place {

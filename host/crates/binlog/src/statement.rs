@@ -229,10 +229,9 @@ impl Reader<'_> {
                 }
                 _ if depth > 0 || !at_clause => {}
                 word if word.is("RENAME") => {
-                    if let Some(name) = self.alter_rename() {
-                        tables.push(name);
-                        kind = SchemaChangeKind::Rename;
-                    }
+                    let name = self.alter_rename();
+                    kind = if name.is_some() { SchemaChangeKind::Rename } else { kind };
+                    tables.extend(name);
                 }
                 // These move or drop rows without row events.
                 word if word.is("EXCHANGE") => {
@@ -240,11 +239,9 @@ impl Reader<'_> {
                     tables.extend(self.exchanged_table());
                 }
                 // CONVERT TO is about character sets; CONVERT TABLE and PARTITION move rows.
-                word if word.is("CONVERT") => {
-                    if !self.skip("TO") {
-                        kind = SchemaChangeKind::Other;
-                        tables.extend(self.converted_table());
-                    }
+                word if word.is("CONVERT") && !self.skip("TO") => {
+                    kind = SchemaChangeKind::Other;
+                    tables.extend(self.converted_table());
                 }
                 word if ["TRUNCATE", "DISCARD", "IMPORT"].iter().any(|w| word.is(w)) => {
                     kind = SchemaChangeKind::Other;
@@ -342,7 +339,7 @@ impl Reader<'_> {
     /// Walks over the words between CREATE, ALTER, DROP, RENAME and the object's kind.
     fn object(&mut self) -> Object {
         let mut temporary = false;
-        while let Some(token) = self.tokens.next() {
+        for token in self.tokens.by_ref() {
             let Token::Word(word) = token else {
                 // The name behind `DEFINER =`, and the host behind its `@`.
                 continue;

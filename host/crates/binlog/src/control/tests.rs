@@ -21,6 +21,17 @@ fn recorded() -> Vec<PathBuf> {
 /// What the two readings make of an event: equal, or only ours.
 fn compare(event: &Event<'_>, library: &mut ControlReader) -> Option<bool> {
     let gtid = |start: Result<GroupStart, Fault>| start.expect("ours reads it").gtid;
+    // A format description would make the library expect checksums from then on.
+    let asked = [
+        EventKind::ROTATE,
+        EventKind::QUERY,
+        EventKind::GTID,
+        EventKind::MARIADB_GTID,
+        EventKind::GTID_LIST,
+    ];
+    if !asked.contains(&event.header.kind) {
+        return None;
+    }
     match (event.header.kind, library.ask(event)) {
         (EventKind::ROTATE, Some(BinlogEvent::RotateEvent(read))) => {
             Some(own_rotate(event.body) == Ok((read.binlog_filename, read.binlog_position)))
@@ -46,15 +57,7 @@ fn compare(event: &Event<'_>, library: &mut ControlReader) -> Option<bool> {
             }
             Some(own == list)
         }
-        (
-            EventKind::ROTATE
-            | EventKind::QUERY
-            | EventKind::GTID
-            | EventKind::MARIADB_GTID
-            | EventKind::GTID_LIST,
-            _,
-        ) => Some(false),
-        _ => None,
+        _ => Some(false),
     }
 }
 
@@ -77,9 +80,9 @@ fn both_readings_agree_on_every_recorded_control_event() {
 fn tagged_gtids_are_read() {
     let body = "0272000000024903b81103ca9903b422c503c9028804f103000000020404060a6d7974616708080a0c0c7f\
                 bda1879dda6006105d041283120b";
-    let body: Vec<u8> = (0..body.len() / 2)
-        .map(|i| u8::from_str_radix(&body[i * 2..i * 2 + 2], 16).expect("hex"))
-        .collect();
+    let digits: Vec<u8> =
+        body.bytes().map(|d| if d > b'9' { d - b'a' + 10 } else { d - b'0' }).collect();
+    let body: Vec<u8> = digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect();
     let start = tagged::read(&body).expect("valid");
     insta::assert_snapshot!(start.gtid.expect("has one"), @"d25cc465-e65a-11f1-b244-02fc00000001:mytag:1");
     assert_eq!(start.commit_micros, Some(1_795_341_922_312_637));

@@ -203,7 +203,10 @@ fn a_start_inside_a_transaction_names_the_offsets_that_would_do() {
     let file = corpus("mysql-9.7", "20_rotation.1");
     let at = |offset| {
         let start = Position::at("20_rotation.1.binlog", offset);
-        slices(&[file.clone()], Some(&start), one_by_one()).1.map(|e| told(&e)).unwrap_or_default()
+        slices(std::slice::from_ref(&file), Some(&start), one_by_one())
+            .1
+            .map(|e| told(&e))
+            .unwrap_or_default()
     };
     insta::assert_snapshot!(at(700), @"
     20_rotation.1.binlog: offset 700 is not between two transactions, the nearest such offsets are 598 and 883
@@ -350,9 +353,15 @@ fn what_is_no_binlog_is_named() {
     /log.000001: not a binlog file, its first bytes are missing and not fe 62 69 6e
     give the server's binary log itself, neither its index, nor its text form, nor a packed copy
     ");
-    insta::assert_snapshot!(first_error(&[], ReadOptions::default()), @"");
+    insta::assert_snapshot!(first_error(&[], ReadOptions::default()), @r#"
+    no binlog file was given
+    name at least one file, for instance files = ["binlogs/mysql-bin.*"]
+    "#);
     let missing = first_error(&[corpus("mysql-9.7", "99_missing")], ReadOptions::default());
-    insta::assert_snapshot!(missing, @"");
+    insta::assert_snapshot!(missing, @"
+    /mysql-9.7/99_missing.binlog, offset 0: the file cannot be read: No such file or directory (os error 2)
+    check the path and the permissions of the file
+    ");
 }
 
 #[test]

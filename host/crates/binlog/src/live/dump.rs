@@ -117,7 +117,11 @@ impl Track {
         match received {
             Some(Ok(event)) => self.place(event),
             Some(Err(error)) => {
-                let cause = cause_of(&error, ServerCause::Lost);
+                let cause = match cause_of(&error, ServerCause::Lost) {
+                    // The login is long past: what is denied is the dump.
+                    ServerCause::AccessDenied => ServerCause::NoReplicationSlave,
+                    cause => cause,
+                };
                 Err(BinlogError::server(address, cause, Some(error)))
             }
             None => Err(BinlogError::server(address, ServerCause::Lost, None)),

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use change::Diagnose;
+use change::{Diagnose, SchemaChangeKind};
 
 use super::*;
 use crate::event::Header;
@@ -169,7 +169,8 @@ fn an_incident_stops_the_reading() {
 
 #[test]
 fn transactions_that_do_not_fit_together_are_damage() {
-    let cases: [(&str, fn(&mut Recording)); 4] = [
+    type Change = fn(&mut Recording);
+    let cases: [(&str, Change); 4] = [
         ("a BEGIN inside a transaction", |log| {
             log.query_before(EventKind::TABLE_MAP, "BEGIN");
         }),
