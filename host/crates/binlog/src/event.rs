@@ -166,17 +166,13 @@ impl Header {
 
     /// The header's bytes.
     pub(crate) fn to_bytes(self) -> [u8; HEADER_BYTES] {
-        let mut bytes = [0; HEADER_BYTES];
-        let fields = (self.timestamp_seconds.to_le_bytes().into_iter())
-            .chain([self.kind.0])
-            .chain(self.server_id.to_le_bytes())
-            .chain(self.length.to_le_bytes())
-            .chain(self.end.to_le_bytes())
-            .chain(self.flags.to_le_bytes());
-        for (byte, value) in bytes.iter_mut().zip(fields) {
-            *byte = value;
-        }
-        bytes
+        let [t0, t1, t2, t3] = self.timestamp_seconds.to_le_bytes();
+        let [s0, s1, s2, s3] = self.server_id.to_le_bytes();
+        let [l0, l1, l2, l3] = self.length.to_le_bytes();
+        let [e0, e1, e2, e3] = self.end.to_le_bytes();
+        let [f0, f1] = self.flags.to_le_bytes();
+        let kind = self.kind.0;
+        [t0, t1, t2, t3, kind, s0, s1, s2, s3, l0, l1, l2, l3, e0, e1, e2, e3, f0, f1]
     }
 
     /// Whether the file is still being written.

@@ -106,6 +106,39 @@ impl EventFile {
     /// Where the file ends inside it, or it is damaged.
     pub(crate) fn next(&mut self) -> Result<Option<Event<'_>>, BinlogError> {
         let offset = self.offset;
+        let Some((header, length)) = self.load()? else {
+            return Ok(None);
+        };
+        let from = self.start;
+        self.consume(length);
+        let bytes = self.buffer.get(from..).and_then(|rest| rest.get(..length));
+        let bytes = bytes.unwrap_or_default();
+        let place = || Place { file: Arc::clone(&self.name), offset, event: Some(header.kind) };
+        let malformed = |what| BinlogError::Malformed { place: place(), what };
+        let Some(format) = &self.format else {
+            return Err(malformed("the file does not start with a format description"));
+        };
+        let payload = bytes.get(HEADER_BYTES..).unwrap_or_default();
+        let (body, stored) = if header.kind == EventKind::FORMAT_DESCRIPTION {
+            // Its checksum is there whatever it says of the other events.
+            Format::parse(payload).map(|(body, stored, _)| (body, stored)).map_err(malformed)?
+        } else {
+            split_checksum(payload, format.checksum).ok_or_else(|| malformed("it is too short"))?
+        };
+        if header.is_in_use() {
+            verify(&header, body, stored, place)?;
+        } else if let Some(stored) = stored {
+            let summed = length.saturating_sub(CHECKSUM_BYTES);
+            let computed = crc32fast::hash(bytes.get(..summed).unwrap_or_default());
+            if computed != stored {
+                return Err(BinlogError::Checksum { place: place(), stored, computed });
+            }
+        }
+        Ok(Some(Event { header, body, offset, checksum: stored }))
+    }
+
+    /// Reads the next event into the buffer; its header and length.
+    fn load(&mut self) -> Result<Option<(Header, usize)>, BinlogError> {
         if self.fill(HEADER_BYTES)? == Fill::Part {
             let found = self.rest().len();
             if found == 0 {
@@ -116,41 +149,29 @@ impl EventFile {
         let Some(header) = Header::parse(self.rest()) else {
             return Err(self.truncated(None, HEADER_BYTES));
         };
-        let place = self.place(Some(header.kind));
-        let malformed = |what| BinlogError::Malformed { place: place.clone(), what };
+        let kind = Some(header.kind);
         let length = usize::try_from(header.length).unwrap_or(usize::MAX);
         if length < HEADER_BYTES {
-            return Err(malformed("its length is less than that of its header"));
+            let what = "its length is less than that of its header";
+            return Err(BinlogError::Malformed { place: self.place(kind), what });
         }
         if header.length > EVENT_BYTES_MAX {
-            return Err(malformed("its length is larger than that of any event"));
+            let what = "its length is larger than that of any event";
+            return Err(BinlogError::Malformed { place: self.place(kind), what });
         }
         if self.fill(length)? == Fill::Part {
             let missing = length.saturating_sub(self.rest().len());
-            return Err(self.truncated(Some(header.kind), missing));
+            return Err(self.truncated(kind, missing));
         }
         if header.kind == EventKind::FORMAT_DESCRIPTION {
             let payload = self.rest().get(HEADER_BYTES..length).unwrap_or_default();
-            let (_, _, format) = Format::parse(payload).map_err(malformed)?;
+            let format = Format::parse(payload).map(|(_, _, format)| format);
+            let format =
+                format.map_err(|what| BinlogError::Malformed { place: self.place(kind), what })?;
             self.format = Some(format);
             self.is_in_use = header.is_in_use();
         }
-        let Some(format) = &self.format else {
-            return Err(malformed("the file does not start with a format description"));
-        };
-        let checksum = format.checksum;
-        let from = self.start;
-        self.consume(length);
-        let bytes = self.buffer.get(from..).and_then(|b| b.get(HEADER_BYTES..length));
-        let payload = bytes.unwrap_or_default();
-        let (body, stored) = if header.kind == EventKind::FORMAT_DESCRIPTION {
-            // Its checksum is there whatever it says of the other events.
-            Format::parse(payload).map(|(body, stored, _)| (body, stored)).map_err(malformed)?
-        } else {
-            split_checksum(payload, checksum).ok_or_else(|| malformed("it is too short"))?
-        };
-        verify(&header, body, stored, || place.clone())?;
-        Ok(Some(Event { header, body, offset, checksum: stored }))
+        Ok(Some((header, length)))
     }
 
     fn place(&self, event: Option<EventKind>) -> Place {
