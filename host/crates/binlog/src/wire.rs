@@ -148,7 +148,8 @@ mod tests {
 
     #[test]
     fn a_length_is_checked_before_it_is_used() {
-        let cases: [(&[u8], Result<&[u8], WireFault>); 6] = [
+        type Case<'a> = (&'a [u8], Result<&'a [u8], WireFault>);
+        let cases: [Case<'_>; 6] = [
             (&[2, 7, 8], Ok(&[7, 8])),
             (&[252, 1, 0, 7], Ok(&[7])),
             (&[253, 255, 255, 255], Err(WireFault::End)),
