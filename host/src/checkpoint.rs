@@ -140,6 +140,14 @@ impl Checkpoint {
         Ok(Self { folder, pipeline, state, _lock: lock })
     }
 
+    /// Reads what is there without taking the lock or making anything.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn peek(folder: &Path, pipeline: &str) -> Result<Option<State>, CheckpointError> {
+        read(&folder.join(FILE_NAME), pipeline)
+    }
+
     /// What the last finished epoch left.
     #[must_use]
     pub fn state(&self) -> Option<&State> {

@@ -57,18 +57,22 @@ impl<'a> Section<'a> {
 
     /// A string that is not empty.
     pub(crate) fn text(&self, key: &str) -> Option<&'a Text> {
-        let node = &self.entry(key)?.node;
-        match &node.value {
-            Value::Text(text) if text.text.is_empty() => {
-                self.refuse(key, format!("`{key}` is empty"));
-                None
-            }
-            Value::Text(text) => Some(text),
-            _ => {
-                self.wrong_type(key, "a string", node);
-                None
-            }
+        let text = self.text_or_empty(key)?;
+        if text.text.is_empty() {
+            self.refuse(key, format!("`{key}` is empty"));
+            return None;
         }
+        Some(text)
+    }
+
+    /// A string.
+    pub(crate) fn text_or_empty(&self, key: &str) -> Option<&'a Text> {
+        let node = &self.entry(key)?.node;
+        if let Value::Text(text) = &node.value {
+            return Some(text);
+        }
+        self.wrong_type(key, "a string", node);
+        None
     }
 
     pub(crate) fn required_text(&self, key: &str, remedy: &str) -> Option<&'a Text> {

@@ -15,7 +15,7 @@ use super::fold_step::{EpochLimits, FoldStep};
 use super::meter::Meter;
 use super::resume::{self, Resume};
 use super::schema_policy::SchemaPolicy;
-use super::sink::{AnySink, MemorySink, TableSink};
+use super::sink::{AnySink, TableSink};
 use super::source::{AnySource, LiveEnd, Reconnecting};
 use super::transform_step::TransformStep;
 use crate::chain;
@@ -54,17 +54,24 @@ pub struct Parts {
 pub async fn open(manifest: &Manifest, options: &RunOptions) -> Result<Parts, RunError> {
     let chain = load_chain(manifest, options)?;
     let digest = format!("{}-{}", chain.digest(), manifest.digest());
-    let checkpoint = Checkpoint::open(&manifest.pipeline.checkpoint, &manifest.pipeline.name)?;
+    let (folder, name) = (&manifest.pipeline.checkpoint, &manifest.pipeline.name);
+    let checkpoint = match options.dry_run {
+        true => None,
+        false => Some(Checkpoint::open(folder, name)?),
+    };
+    let state = match &checkpoint {
+        Some(checkpoint) => checkpoint.state().cloned(),
+        None => Checkpoint::peek(folder, name)?,
+    };
     let lake = Lake::open(lake_options(manifest, &digest)).await?;
     let recovered = lake.recovered().clone();
-    let resume = resume::decide(checkpoint.state(), &recovered, &digest)?;
+    let resume = resume::decide(state.as_ref(), &recovered, &digest)?;
     let (source, begin) = open_source(manifest, options, &resume).await?;
     info!(position = %begin, resumed = resume.position.is_some(), "reading");
     let accepted = options.accept_schema_change.then(|| begin.clone());
-    let sink = if options.dry_run {
-        AnySink::DryRun(Box::new(MemorySink::default()))
-    } else {
-        AnySink::Tables(Box::new(TableSink::new(lake, checkpoint, digest)))
+    let sink = match checkpoint {
+        Some(checkpoint) => AnySink::Tables(Box::new(TableSink::new(lake, checkpoint, digest))),
+        None => AnySink::DryRun(Box::default()),
     };
     let fold = FoldStep::new(
         Fold::new(fold_options(manifest, recovered)),

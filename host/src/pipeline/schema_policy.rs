@@ -27,7 +27,10 @@ impl SeenTables {
     /// Whether a table may have had rows.
     #[must_use]
     pub fn may_hold(&self, table: &TableName) -> bool {
-        self.others || self.names.contains(table)
+        // `db.*` stands for every table of a database.
+        let whole = table.table == "*";
+        let named = |name: &TableName| name == table || whole && name.database == table.database;
+        self.others || self.names.iter().any(named)
     }
 }
 
@@ -39,7 +42,7 @@ pub struct SchemaPolicy {
 }
 
 impl SchemaPolicy {
-    /// Goes on behind the statement at this position, once.
+    /// Goes on behind the statement whose transaction begins at this position.
     #[must_use]
     pub fn accepting(accepted: Option<Position>) -> Self {
         Self { accepted }
@@ -123,10 +126,10 @@ mod tests {
     #[test]
     fn an_accepted_statement_is_passed_and_the_next_one_is_not() {
         let seen = seen();
-        let policy = SchemaPolicy::accepting(Some(Position::at("log.000001", 400)));
+        let policy = SchemaPolicy::accepting(Some(Position::at("log.000001", 380)));
         assert!(policy.decide(change(SchemaChangeKind::Alter), &seen).is_ok());
         let mut next = change(SchemaChangeKind::Alter);
-        next.position.offset = 500;
+        next.before.offset = 500;
         assert!(policy.decide(next, &seen).is_err());
     }
 }

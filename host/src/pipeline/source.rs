@@ -102,7 +102,10 @@ impl Reconnecting {
             LiveEnd::Now => ServerFacts::read(&server).await?.position,
         };
         let mut source = Self { server, options, until, start, live: None };
-        source.live = Some(source.reconnect().await?);
+        let live = source.reconnect().await?;
+        // `Latest` means the end of the log now, not at whatever time the connection is made again.
+        source.start = Start::At(live.position());
+        source.live = Some(live);
         Ok(source)
     }
 

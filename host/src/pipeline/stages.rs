@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
+use tracing::info;
 
 use change::LogSlice;
 
@@ -237,9 +238,11 @@ async fn commit_all<K: Sink>(
 
 async fn commit<K: Sink>(sink: &mut K, work: EpochWork, meter: &Meter) -> Result<(), RunError> {
     let counts = work.counts();
+    let (epoch, end) = (work.epoch.number, work.epoch.end.clone());
     let _busy = meter.busy(Stage::Commit);
     sink.commit(work).await?;
     meter.committed(&counts);
+    info!(epoch, targets = counts.targets.len(), position = %end, "committed");
     Ok(())
 }
 

@@ -104,7 +104,9 @@ fn server(section: &Section<'_>, folder: &Path) -> Option<ServerSettings> {
     let host = section.text("host").map(|host| host.text.clone());
     let port = section.number("port", 1, u16::MAX.into()).unwrap_or(PORT_DEFAULT);
     let user = section.required_text("user", "name the account that may read the log");
-    let password = section.text("password").map(|text| Secret::new(text.text.as_str()));
+    // Accounts without a password exist, and a variable may stand for none.
+    let password = section.text_or_empty("password").filter(|text| !text.text.is_empty());
+    let password = password.map(|text| Secret::new(text.text.as_str()));
     let file = |key: &str| section.text(key).map(|path| below(folder, &path.text));
     let (tls_ca, tls_cert, tls_key) = (file("tls-ca"), file("tls-cert"), file("tls-key"));
     for (key, other) in [("tls-cert", "tls-key"), ("tls-key", "tls-cert")] {
