@@ -19,7 +19,7 @@ use crate::logs;
 use crate::round::compare;
 
 /// The figures of this module.
-pub fn figures() -> Result<Vec<Figure>> {
+pub(crate) fn figures() -> Result<Vec<Figure>> {
     let sysbench = figure("decode_sysbench", 10.0, &logs::sysbench()?)?;
     let mixed = figure("decode_mixed", 12.0, &logs::mixed()?)?;
     Ok(vec![sysbench, mixed])

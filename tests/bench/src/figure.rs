@@ -8,18 +8,16 @@ use serde_json::json;
 
 /// Which side of its reach a figure has to be on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reach {
+pub(crate) enum Reach {
     /// At least.
     AtLeast,
     /// At most.
     AtMost,
-    /// Told, not promised.
-    Told,
 }
 
 /// One measured figure.
 #[derive(Clone, Debug)]
-pub struct Figure {
+pub(crate) struct Figure {
     /// Its name in the summary.
     pub name: &'static str,
     /// The median of the rounds.
@@ -37,18 +35,17 @@ pub struct Figure {
 impl Figure {
     /// Whether it is where it should be.
     #[must_use]
-    pub fn holds(&self) -> bool {
+    pub(crate) fn holds(&self) -> bool {
         match self.side {
             Reach::AtLeast => self.value >= self.reach,
             Reach::AtMost => self.value <= self.reach,
-            Reach::Told => true,
         }
     }
 }
 
 /// All figures as a table.
 #[must_use]
-pub fn table(figures: &[Figure]) -> String {
+pub(crate) fn table(figures: &[Figure]) -> String {
     let mut text = format!(
         "{:<18} {:>12} {:<10} {:>14}  {:<5} {}\n",
         "name", "value", "unit", "reach", "holds", "made of"
@@ -57,7 +54,6 @@ pub fn table(figures: &[Figure]) -> String {
         let reach = match figure.side {
             Reach::AtLeast => format!(">= {}", figure.reach),
             Reach::AtMost => format!("<= {}", figure.reach),
-            Reach::Told => String::new(),
         };
         let holds = if figure.holds() { "yes" } else { "NO" };
         let (name, value, unit, note) = (figure.name, figure.value, figure.unit, &figure.note);
@@ -72,7 +68,7 @@ pub fn table(figures: &[Figure]) -> String {
 ///
 /// # Errors
 /// Where the file cannot be written.
-pub fn write(path: &Path, figures: &[Figure]) -> Result<()> {
+pub(crate) fn write(path: &Path, figures: &[Figure]) -> Result<()> {
     let old = std::fs::read(path)
         .ok()
         .and_then(|bytes| serde_json::from_slice::<Vec<serde_json::Value>>(&bytes).ok());

@@ -28,7 +28,7 @@ const ROWS: i64 = 8_192;
 const BATCHES: usize = 2_000;
 
 /// The figures of this module.
-pub fn figures() -> Result<Vec<Figure>> {
+pub(crate) fn figures() -> Result<Vec<Figure>> {
     let batch = batch()?;
     let mut plugin = Plugged::load("predicate", serde_json::json!({}), &batch)?;
     let kept = plugin.keep(&batch)?.count_set_bits();
@@ -156,11 +156,7 @@ fn batch() -> Result<Batch> {
     let text = |f: &dyn Fn(i64) -> String| {
         Arc::new(StringArray::from_iter_values(keys().map(f))) as ArrayRef
     };
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        reason = "made-up values of any size"
-    )]
+    #[expect(clippy::cast_precision_loss, reason = "made-up values of any size")]
     let columns: Vec<ArrayRef> = vec![
         Arc::new(Int64Array::from_iter_values(keys())),
         Arc::new(Int32Array::from_iter_values(keys().map(|k| (k % 1000) as i32))),

@@ -59,17 +59,17 @@ const MIXED: Recipe = Recipe {
 };
 
 /// The log of a sysbench-like table, at least 300 MB.
-pub fn sysbench() -> Result<PathBuf> {
+pub(crate) fn sysbench() -> Result<PathBuf> {
     log(&SYSBENCH)
 }
 
 /// The log of a table with twenty mixed columns.
-pub fn mixed() -> Result<PathBuf> {
+pub(crate) fn mixed() -> Result<PathBuf> {
     log(&MIXED)
 }
 
 /// The log of inserts into a sysbench-like table, at least 300 MB.
-pub fn inserts() -> Result<PathBuf> {
+pub(crate) fn inserts() -> Result<PathBuf> {
     log(&INSERTS)
 }
 

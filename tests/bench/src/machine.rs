@@ -4,7 +4,7 @@ use std::fs;
 
 /// Processor, cores, memory and load, in one line.
 #[must_use]
-pub fn describe() -> String {
+pub(crate) fn describe() -> String {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let cpuinfo = read("/proc/cpuinfo");
     let field = |text: &str, key: &str| {
@@ -15,14 +15,4 @@ pub fn describe() -> String {
     let memory = field(&read("/proc/meminfo"), "MemTotal");
     let load = read("/proc/loadavg").split_whitespace().take(3).collect::<Vec<_>>().join(" ");
     format!("machine: {}, {cores} cores, {memory}; load {load}", field(&cpuinfo, "model name"))
-}
-
-/// The largest resident size of this process so far, in bytes.
-#[must_use]
-pub fn peak_rss_bytes() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap_or_default();
-    let kib =
-        line.split_whitespace().nth(1).and_then(|n| n.parse::<u64>().ok()).unwrap_or_default();
-    kib * 1024
 }

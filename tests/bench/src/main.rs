@@ -5,6 +5,11 @@
 //! the median of the rounds counts. Absolute times mean little on a shared machine, and none is promised.
 //! Cost models stand at the head of each module.
 
+#![expect(
+    clippy::indexing_slicing,
+    reason = "data of the benchmark's own making; a panic ends it with the place"
+)]
+
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};

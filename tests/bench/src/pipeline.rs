@@ -14,7 +14,7 @@ use crate::logs;
 use crate::round::{ROUNDS, median};
 
 /// The figures of this module.
-pub fn figures() -> Result<Vec<Figure>> {
+pub(crate) fn figures() -> Result<Vec<Figure>> {
     let log = logs::inserts()?;
     let (mut rates, mut against, mut peaks) = (Vec::new(), Vec::new(), Vec::new());
     let mut shares = String::new();

@@ -5,11 +5,11 @@ use std::time::Instant;
 use anyhow::Result;
 
 /// Rounds of every figure.
-pub const ROUNDS: usize = 5;
+pub(crate) const ROUNDS: usize = 5;
 
 /// What the rounds of two sides gave.
 #[derive(Clone, Copy, Debug)]
-pub struct Compared {
+pub(crate) struct Compared {
     /// Median seconds of the first side.
     pub a_seconds: f64,
     /// Median seconds of the second side.
@@ -22,7 +22,7 @@ pub struct Compared {
 ///
 /// # Errors
 /// The first error of a side.
-pub fn compare(
+pub(crate) fn compare(
     mut a: impl FnMut() -> Result<()>,
     mut b: impl FnMut() -> Result<()>,
 ) -> Result<Compared> {
@@ -44,7 +44,7 @@ pub fn compare(
 ///
 /// # Errors
 /// Its own.
-pub fn timed(work: impl FnOnce() -> Result<()>) -> Result<f64> {
+pub(crate) fn timed(work: impl FnOnce() -> Result<()>) -> Result<f64> {
     let start = Instant::now();
     work()?;
     Ok(start.elapsed().as_secs_f64())
@@ -52,7 +52,7 @@ pub fn timed(work: impl FnOnce() -> Result<()>) -> Result<f64> {
 
 /// The middle of some figures; 0 where there is none.
 #[must_use]
-pub fn median(mut figures: Vec<f64>) -> f64 {
+pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
     figures.get(figures.len() / 2).copied().unwrap_or_default()
 }

@@ -32,7 +32,7 @@ const LARGE: i64 = 4_000_000;
 const FILL: i64 = 250_000;
 
 /// The figures of this module.
-pub fn figures() -> Result<Vec<Figure>> {
+pub(crate) fn figures() -> Result<Vec<Figure>> {
     let runtime = tokio::runtime::Runtime::new()?;
     let folder = tempfile::tempdir()?;
     let mut small = runtime.block_on(Table::filled(&folder.path().join("small"), SMALL))?;

@@ -16,5 +16,6 @@ mod end_to_end;
 mod full_disk;
 mod live;
 mod offline_cases;
+mod plugin;
 mod quickstart;
 mod recorded;

@@ -1,8 +1,6 @@
 //! Hostile guests and the bundled plugins through the chain itself: each misdeed ends as a named
-//! error or a rejected row within its deadline, with the host alive. The folder of built plugins is
-//! `SLUICE_PLUGINS`, which the Makefile sets.
+//! error or a rejected row within its deadline, with the host alive.
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -24,14 +22,7 @@ use tempfile::TempDir;
 const DEADLINE: Duration = Duration::from_millis(400);
 
 fn built(name: &str) -> Vec<u8> {
-    let folder = std::env::var_os("SLUICE_PLUGINS").map(PathBuf::from).unwrap_or_else(|| {
-        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(
-            || concat!(env!("CARGO_MANIFEST_DIR"), "/../target").into(),
-            PathBuf::from,
-        );
-        target.join("wasm32-unknown-unknown/plugin")
-    });
-    let path = folder.join(format!("{name}.wasm"));
+    let path = sluice_tests::checkout::plugin(name);
     std::fs::read(&path)
         .unwrap_or_else(|e| panic!("{}: {e}; build it with `make plugins`", path.display()))
 }
@@ -50,7 +41,7 @@ fn spec(name: &str, component: &str, config: Value) -> PluginSpec {
 }
 
 fn hostile(behaviour: &str) -> PluginSpec {
-    let mut spec = spec("hostile", "sluice_test_guests", json!({ "do": behaviour }));
+    let mut spec = spec("hostile", "guests", json!({ "do": behaviour }));
     spec.limits.deadline = DEADLINE;
     spec.limits.memory_bytes = 16 * 1024 * 1024;
     spec.limits.output_bytes_max = 1024 * 1024;
@@ -240,18 +231,14 @@ fn log_lines_are_limited_and_only_go_to_who_asked() {
 #[test]
 fn the_bundled_plugins_work_one_after_the_other() {
     let specs = vec![
-        spec("paid", "sluice_plugin_filter", json!({ "where": "v >= 10 and name is not null" })),
-        spec(
-            "names",
-            "sluice_plugin_rename",
-            json!({ "columns": { "id": "order_id", "v": "amount" } }),
-        ),
+        spec("paid", "filter", json!({ "where": "v >= 10 and name is not null" })),
+        spec("names", "rename", json!({ "columns": { "id": "order_id", "v": "amount" } })),
         spec(
             "secret",
-            "sluice_plugin_mask",
+            "mask",
             json!({ "columns": [{ "name": "name", "how": "redact", "with": "***" }] }),
         ),
-        spec("where", "sluice_plugin_route", json!({ "set": { "table": "clean_{table}" } })),
+        spec("where", "route", json!({ "set": { "table": "clean_{table}" } })),
     ];
     let out = run(&engine(), specs, &[5, 10, 14, 20]).expect("transformed");
     let names: Vec<_> = out.schema.columns.iter().map(|c| c.name.as_str()).collect();
@@ -267,7 +254,7 @@ fn the_bundled_plugins_work_one_after_the_other() {
 fn a_rename_makes_no_call_and_copies_nothing() {
     let schema = table();
     let config = json!({ "columns": { "v": "amount" }, "drop": ["name"] });
-    let spec = spec("names", "sluice_plugin_rename", config);
+    let spec = spec("names", "rename", config);
     let mut chain = Chain::load(&engine(), vec![spec]).expect("a chain");
     let plan =
         chain.plan(&schema, &TableSettings::default()).expect("a plan").expect("not excluded");
@@ -281,8 +268,8 @@ fn a_rename_makes_no_call_and_copies_nothing() {
 #[test]
 fn mistakes_in_configurations_are_collected_over_all_plugins() {
     let specs = vec![
-        spec("one", "sluice_plugin_filter", json!({ "where": "v >" })),
-        spec("two", "sluice_plugin_filter", json!({ "wher": "v > 1" })),
+        spec("one", "filter", json!({ "where": "v >" })),
+        spec("two", "filter", json!({ "wher": "v > 1" })),
     ];
     let error = Chain::load(&engine(), specs).err().expect("refused");
     let plugins: Vec<_> = error.config_problems().iter().map(|p| &*p.plugin).collect();

@@ -43,16 +43,22 @@ fn losing_the_checkpoint_folder_loses_no_row() {
 
 #[test]
 fn killed_at_every_step_the_recorded_shop_is_right_in_the_end() {
-    let shop = Shop::copy();
     let mut killed = 0;
     for marker in markers::all() {
-        for n in 1..=2 {
-            killed += u32::from(shop.until_end().killed_at(&marker, n).run().was_killed());
+        // A run that passes no such step ends with nothing left to do: each step has a shop of its own.
+        let shop = Shop::copy();
+        let mut deaths = 0;
+        for n in [1, 2, 1] {
+            deaths += u32::from(shop.until_end().killed_at(&marker, n).run().was_killed());
         }
+        if deaths > 0 {
+            let _ = shop.until_end().run().done();
+            right(&shop);
+        }
+        killed += deaths;
     }
-    let _ = shop.until_end().run().done();
-    right(&shop);
-    assert!(killed >= 6, "only {killed} kills");
+    println!("killed {killed} times");
+    assert!(killed >= 20, "only {killed} kills");
 }
 
 #[test]
