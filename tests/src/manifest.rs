@@ -41,8 +41,12 @@ impl Pipeline {
     ) -> Self {
         let Address { host, port, user, password } = address;
         let (file, offset) = start;
+        let password = match password.as_str() {
+            "" => String::new(),
+            some => format!("password = \"{some}\"\n"),
+        };
         self.with(&format!(
-            "[source]\nhost = \"{host}\"\nport = {port}\nuser = \"{user}\"\npassword = \"{password}\"\n\
+            "[source]\nhost = \"{host}\"\nport = {port}\nuser = \"{user}\"\n{password}\
              server-id = {server_id}\nstart = {{ file = \"{file}\", offset = {offset} }}\n\
              tables = [\"{tables}\"]\nsnapshot = \"never\"\n"
         ))
