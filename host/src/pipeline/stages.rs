@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use tracing::info;
+use tracing::{debug, info};
 
 use change::LogSlice;
 
@@ -242,7 +242,11 @@ async fn commit<K: Sink>(sink: &mut K, work: EpochWork, meter: &Meter) -> Result
     let _busy = meter.busy(Stage::Commit);
     sink.commit(work).await?;
     meter.committed(&counts);
-    info!(epoch, targets = counts.targets.len(), position = %end, "committed");
+    // An epoch without a change only moves the position on: nothing that an operator waits for.
+    match counts.targets.len() {
+        0 => debug!(epoch, position = %end, "moved on"),
+        targets => info!(epoch, targets, position = %end, "committed"),
+    }
     Ok(())
 }
 

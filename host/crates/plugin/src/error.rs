@@ -349,6 +349,9 @@ impl Diagnose for PluginError {
                 "build it without WASI: Rust with --target wasm32-unknown-unknown, JavaScript and Python with --stub-wasi".to_owned()
             }
             Self::NotWasm { .. } => "name the .wasm file that the plugin's build wrote".to_owned(),
+            Self::Invalid { .. } => {
+                "build the plugin again and copy the whole file: this one is cut or damaged".to_owned()
+            }
             Self::Pin { .. } => {
                 "take the file that was pinned, or pin the new one after reviewing it".to_owned()
             }
@@ -398,7 +401,7 @@ impl GuestFailure {
             }
             Self::Deadline { .. } => "raise `deadline` on this plugin, or mend its loop".to_owned(),
             Self::Memory { .. } => "raise `memory` on this plugin".to_owned(),
-            Self::Fuel { .. } => "raise the fuel of this plugin, or mend its loop".to_owned(),
+            Self::Fuel { .. } => "raise `fuel-per-row` on this plugin, or mend its loop".to_owned(),
             Self::PlanChanged => {
                 "let `plan` depend on the configuration and the table alone".to_owned()
             }
