@@ -8,6 +8,7 @@ use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
+use crate::fast_clock;
 use crate::servers::signal;
 
 /// A run that takes longer hangs: the slowest takes a tenth of it on a loaded machine.
@@ -95,6 +96,12 @@ impl Call {
     #[must_use]
     pub fn killed_at(self, marker: &str, n: u32) -> Self {
         self.with("SLUICE_KILL_AT", format!("{marker}#{n}"))
+    }
+
+    /// With a wall clock on which minutes pass while it works: a millisecond is two.
+    #[must_use]
+    pub fn hurried(self) -> Self {
+        self.with("LD_PRELOAD", fast_clock::library()).with("SLUICE_TEST_CLOCK_SPEED", "120000")
     }
 
     /// Starts it in the background.

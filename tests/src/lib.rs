@@ -8,6 +8,7 @@
 )]
 
 pub mod checkout;
+pub mod fast_clock;
 pub mod host;
 pub mod manifest;
 pub mod markers;

@@ -71,7 +71,7 @@ impl Scene {
 #[test]
 fn each_way_to_misbehave_ends_with_its_name_and_the_next_run_goes_on() {
     let mut scene = Scene::new(63_001);
-    scene.edit("[plugin.config]", "fuel = 200000000\nmemory = \"32MiB\"\n[plugin.config]");
+    scene.edit("[plugin.config]", "fuel-per-row = 1000000\nmemory = \"32MiB\"\n[plugin.config]");
     let _ = scene.pipeline.until_end().run().done();
     let ways: [(&str, &[&str]); 10] = [
         ("trap-in-process", &["trap"]),
@@ -94,7 +94,10 @@ fn each_way_to_misbehave_ends_with_its_name_and_the_next_run_goes_on() {
 #[test]
 fn a_plugin_that_is_merely_slow_is_stopped_by_its_deadline() {
     let mut scene = Scene::new(63_005);
-    scene.edit("[plugin.config]", "fuel = 1000000000000000\ndeadline = \"300ms\"\n[plugin.config]");
+    scene.edit(
+        "[plugin.config]",
+        "fuel-per-row = 1000000000000000\ndeadline = \"300ms\"\n[plugin.config]",
+    );
     let _ = scene.pipeline.until_end().run().done();
     scene.sql.run("INSERT INTO t VALUES (10, 13)");
     scene.misbehaves("spin-in-process", &["did not end within", "deadline"]);
