@@ -54,10 +54,9 @@ impl SchemaPolicy {
     /// [`RunError::SchemaChange`] with the statement, the reason and the remedy.
     pub fn decide(&self, change: SchemaChange, seen: &SeenTables) -> Result<(), RunError> {
         let position = &change.position;
-        let accepted = self
-            .accepted
-            .as_ref()
-            .is_some_and(|a| a.file == position.file && a.offset == position.offset);
+        let before = &change.before;
+        let is_there = |a: &Position| a.file == before.file && a.offset == before.offset;
+        let accepted = self.accepted.as_ref().is_some_and(is_there);
         // A table that never had rows here has none in a target that the statement could make wrong.
         let touched = change.tables.iter().find(|table| seen.may_hold(table));
         match touched {
