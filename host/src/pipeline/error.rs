@@ -105,11 +105,7 @@ impl Diagnose for RunError {
             Self::Plugin(error) => error.hint(),
             Self::Lake(error) => error.hint(),
             Self::Checkpoint(error) => error.hint(),
-            Self::Rejected(_) => Some(
-                "mend the plugin or the row, or set `on-row-error = \"dead-letter\"` on this plugin \
-                 to set such rows aside"
-                    .to_owned(),
-            ),
+            Self::Rejected(rejected) => Some(rejected_hint(&rejected.code)),
             Self::SchemaChange { table, .. } => Some(format!(
                 "all before this statement is committed; reload {table} into its target, or see \
                  that the target fits, then go on with `sluice run --accept-schema-change`"
@@ -160,4 +156,17 @@ impl Diagnose for RunError {
             _ => Fault::Run,
         }
     }
+}
+
+/// What mends a rejected row; `trap` and `fuel` are the host's own codes.
+fn rejected_hint(code: &str) -> String {
+    let mend = match code {
+        "trap" => {
+            "a trap is a panic, a full stack or more memory than `memory` allows: mend the plugin or \
+             raise its `memory`"
+        }
+        "fuel" => "mend the plugin's loop or raise its `fuel-per-row`",
+        _ => "mend the plugin or the row",
+    };
+    format!("{mend}; or set `on-row-error = \"dead-letter\"` on this plugin to set such rows aside")
 }
