@@ -10,6 +10,7 @@
 #   servers.sh sql   KIND DIR [ARG..]          the command-line client as root over the socket
 #   servers.sh tool  KIND NAME [ARG..]         another program of the unpacked root, such as mysqlbinlog
 #   servers.sh stop  DIR                       end the server of DIR and wait for it
+#   servers.sh kill  DIR                       end it as a power cut would, and wait until it is gone
 #
 # KIND: mysql-9.7 | mariadb-11.8. OPTIONs go to the server; later ones win (--binlog-row-metadata=MINIMAL ..).
 # Defaults: ROW format, GTIDs on, row metadata FULL, root without a password over socket and TCP.
@@ -27,7 +28,7 @@ die() {
 }
 
 usage() {
-  sed -n '6,12s/^# *//p' "${BASH_SOURCE[0]}" >&2
+  sed -n '6,13s/^# *//p' "${BASH_SOURCE[0]}" >&2
   exit 2
 }
 
@@ -170,7 +171,7 @@ launch() {
     --default-time-zone=+00:00 --innodb-flush-log-at-trx-commit=2 --secure-file-priv= --local-infile=1)
   [[ $(id -u) != 0 ]] || options+=(--user=root)
   # A server that ends for lack of a file lock would answer on the old one's socket: the socket goes first.
-  rm -f "$dir/s.sock" "$dir/pid"
+  rm -f "$dir/s.sock" "$dir/s.sock.lock" "$dir/pid"
   if [[ $kind == mysql-* ]]; then
     options+=(--mysqlx=OFF --gtid-mode=ON --enforce-gtid-consistency=ON --innodb-redo-log-capacity=128M)
     (program "$kind" /usr/sbin/mysqld "${options[@]}" "$@" </dev/null >/dev/null 2>&1 &)
@@ -211,21 +212,36 @@ serve() {
 }
 
 stop() {
-  local dir=$1 pid tenth
+  local dir=$1 pid
   [[ -e $dir/pid ]] || return 0
   pid=$(cat "$dir/pid")
   kill "$pid" 2>/dev/null || return 0
+  is_gone "$pid" || kill -9 "$pid" 2>/dev/null || true
+}
+
+kill_at_once() {
+  local dir=$1 pid
+  pid=$(cat "$dir/pid") || die "no server runs in $dir"
+  kill -9 "$pid" || die "the server of $dir does not run"
+  is_gone "$pid" || die "process $pid does not go away"
+}
+
+# Waits until a process has ended; one that nobody has waited for yet (a zombie) has.
+is_gone() {
+  local pid=$1 tenth
   for ((tenth = 0; tenth < STOP_WAIT_TENTHS; tenth++)); do
     kill -0 "$pid" 2>/dev/null || return 0
+    [[ $(sed 's/.*) //' "/proc/$pid/stat" 2>/dev/null) != Z* ]] || return 0
     sleep 0.1
   done
-  kill -9 "$pid" 2>/dev/null || true
+  return 1
 }
 
 command=${1:-}
 shift || usage
 case $command:$# in
   fetch:1 | stop:1) "$command" "$@" ;;
+  kill:1) kill_at_once "$@" ;;
   start:[0-2] | serve:[0-2] | sql:[01] | tool:[01]) usage ;;
   start:* | serve:* | sql:* | tool:*) "$command" "$@" ;;
   *) usage ;;

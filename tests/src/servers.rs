@@ -176,8 +176,8 @@ impl Server {
     /// # Panics
     /// Where it is not ours or does not run.
     pub fn kill(&self) {
-        let pid = std::fs::read_to_string(self.own().dir.join("pid")).expect("the server runs");
-        signal(pid.trim(), "KILL");
+        let status = script().arg("kill").arg(&self.own().dir).status();
+        assert!(status.is_ok_and(|s| s.success()), "{} could not be killed", self.kind.name());
     }
 
     /// Starts it again on the same data and the same port.

@@ -76,8 +76,8 @@ fn each_way_to_misbehave_ends_with_its_name_and_the_next_run_goes_on() {
     let ways: [(&str, &[&str]); 10] = [
         ("trap-in-process", &["trap"]),
         ("spin-in-process", &["fuel"]),
-        ("grow-in-process", &["memory"]),
-        ("recurse-in-process", &["stack"]),
+        ("grow-in-process", &["trap"]),
+        ("recurse-in-process", &["trap"]),
         ("trap-on-13", &["trap"]),
         ("spin-on-13", &["fuel"]),
         ("keep-too-long", &["wrong answer"]),

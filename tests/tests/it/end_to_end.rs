@@ -15,11 +15,11 @@ use sluice_tests::workload::{Counts, Workload};
 use sluice_tests::{markers, oracle};
 
 /// Kills between the commits of two targets of one epoch, at least.
-const BETWEEN_TARGETS_MIN: u32 = 15;
+const BETWEEN_TARGETS_MIN: u32 = 40;
 /// Kills in all, at least.
-const KILLS_MIN: u32 = 50;
+const KILLS_MIN: u32 = 120;
 /// Runs that may pass without a kill because the named step was not reached.
-const MISSES_MAX: u32 = 60;
+const MISSES_MAX: u32 = 120;
 /// Transactions that the workload writes while one run goes on.
 const TRANSACTIONS_A_RUN: u32 = 14;
 /// Transactions before the first run.

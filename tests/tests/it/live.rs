@@ -1,5 +1,8 @@
 //! A live server: encrypted connections, the end of a run, going on, and a server that goes away and comes back.
 
+use std::path::PathBuf;
+
+use sluice_tests::checkout;
 use sluice_tests::host::Outcome;
 use sluice_tests::manifest::Pipeline;
 use sluice_tests::oracle::{self, Expected};
@@ -112,52 +115,85 @@ fn a_mariadb_that_comes_back_is_read_on() {
     a_server_that_comes_back_is_read_on(Kind::Mariadb, 61_006);
 }
 
-/// MySQL makes certificates of its own; who wants one gets them by a user that may only come encrypted.
-fn encrypted(mode: &str, ca: bool) -> (Outcome, Pipeline, Sql, String) {
-    let server = servers::shared(Kind::Mysql);
-    let (database, mut sql) = server.database("tls");
-    let user = format!("u_{}", database.replace("tls_", ""));
-    sql.run(&format!("CREATE USER {user} IDENTIFIED BY 'secret-1' REQUIRE SSL"));
-    sql.run(&format!("GRANT SELECT, REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO {user}"));
-    let start = sql.log_end();
-    let mut address = server.address.clone();
-    (address.user, address.password) = (user, "secret-1".into());
-    let ca = if ca {
-        format!("tls-ca = \"{}\"\n", server.data().join("ca.pem").display())
-    } else {
-        String::new()
-    };
-    let pipeline = Pipeline::new("tls").from_server(
-        &address,
-        61_100 + start.1 as u32 % 800,
-        &start,
-        &format!("{database}.*"),
-    );
-    let pipeline = pipeline.with(&format!("tls = \"{mode}\"\n{ca}")).written();
-    sql.run(TABLE);
-    sql.run("INSERT INTO t VALUES (1, 'under cover')");
-    let outcome = pipeline.until_end().run();
-    (outcome, pipeline, sql, database)
+/// A server whose certificate names `localhost` and `db.example`, with a user that may only come encrypted.
+struct Encrypted {
+    server: Server,
+    sql: Sql,
+    database: String,
+    start: (String, u64),
 }
 
-#[test]
-fn an_encrypted_connection_carries_the_log() {
-    for (mode, ca) in [("required", false), ("verify-ca", true)] {
-        let (outcome, pipeline, mut sql, database) = encrypted(mode, ca);
+impl Encrypted {
+    fn start(kind: Kind) -> Self {
+        let tls = |file: &str| certificates().join(file).display().to_string();
+        let options = [
+            format!("--ssl-ca={}", tls("ca.pem")),
+            format!("--ssl-cert={}", tls("server.pem")),
+            format!("--ssl-key={}", tls("server-key.pem")),
+        ];
+        let server = Server::start(kind, &options.each_ref().map(String::as_str));
+        let (database, mut sql) = server.database("tls");
+        sql.run("CREATE USER covered IDENTIFIED BY 'secret-1' REQUIRE SSL");
+        sql.run("GRANT SELECT, REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO covered");
+        let start = sql.log_end();
+        sql.run(TABLE);
+        sql.run("INSERT INTO t VALUES (1, 'under cover')");
+        Self { server, sql, database, start }
+    }
+
+    /// A run from the start with a mode, and an authority to trust.
+    fn run(&self, host: &str, mode: &str, ca: Option<&str>) -> (Outcome, Pipeline) {
+        let mut address = self.server.address.clone();
+        (address.host, address.user, address.password) =
+            (host.into(), "covered".into(), "secret-1".into());
+        let ca = ca.map(|file| format!("tls-ca = \"{}\"\n", certificates().join(file).display()));
+        let pipeline = Pipeline::new("tls").from_server(
+            &address,
+            61_007,
+            &self.start,
+            &format!("{}.*", self.database),
+        );
+        let pipeline =
+            pipeline.with(&format!("tls = \"{mode}\"\n{}", ca.unwrap_or_default())).written();
+        (pipeline.until_end().run(), pipeline)
+    }
+}
+
+fn certificates() -> PathBuf {
+    checkout::root().join("tests/fixtures/tls")
+}
+
+fn encryption_is_as_strict_as_it_is_asked_to_be(kind: Kind) {
+    let mut scene = Encrypted::start(kind);
+    let good = [
+        ("127.0.0.1", "required", None),
+        ("127.0.0.1", "verify-ca", Some("ca.pem")),
+        ("localhost", "verify-identity", Some("ca.pem")),
+    ];
+    for (host, mode, ca) in good {
+        let (outcome, pipeline) = scene.run(host, mode, ca);
         let _ = outcome.done();
-        right(&pipeline, &mut sql, &database);
+        right(&pipeline, &mut scene.sql, &scene.database);
+    }
+    let bad = [
+        ("127.0.0.1", "verify-identity", Some("ca.pem"), "does not name this host"),
+        ("127.0.0.1", "verify-ca", Some("other-ca.pem"), "certificate"),
+        ("127.0.0.1", "verify-ca", None, "tls-ca"),
+        ("127.0.0.1", "disabled", None, "the server refused the user"),
+    ];
+    for (host, mode, ca, text) in bad {
+        let (outcome, pipeline) = scene.run(host, mode, ca);
+        let _ = outcome.failed(3, &[text, "error: ", "help: "]);
+        assert!(!pipeline.lake().join(&scene.database).exists(), "{mode}: something was written");
     }
 }
 
 #[test]
-fn a_certificate_of_an_unknown_authority_is_refused() {
-    let (outcome, pipeline, _, _) = encrypted("verify-ca", false);
-    let _ = outcome.failed(3, &["certificate", "tls-ca"]);
-    assert!(!pipeline.lake().exists());
+fn an_encrypted_mysql_is_checked_as_strictly_as_asked() {
+    encryption_is_as_strict_as_it_is_asked_to_be(Kind::Mysql);
 }
 
 #[test]
-fn a_user_who_has_to_come_encrypted_is_told_so() {
-    let (outcome, ..) = encrypted("disabled", false);
-    let _ = outcome.failed(3, &["user", "help: "]);
+fn an_encrypted_mariadb_is_checked_as_strictly_as_asked() {
+    encryption_is_as_strict_as_it_is_asked_to_be(Kind::Mariadb);
 }
