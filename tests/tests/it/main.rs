@@ -5,7 +5,6 @@
     clippy::expect_used,
     clippy::panic,
     clippy::print_stdout,
-    clippy::cast_possible_truncation,
     reason = "what stands below a test fails it with a message; the counts of kills are printed"
 )]
 
