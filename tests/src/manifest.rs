@@ -107,6 +107,12 @@ impl Pipeline {
         self.folder.path()
     }
 
+    /// Leaves the folder where it is, for a look at what went wrong.
+    pub fn keep(&mut self) -> PathBuf {
+        self.folder.disable_cleanup(true);
+        self.folder().to_owned()
+    }
+
     /// The manifest's file.
     #[must_use]
     pub fn manifest(&self) -> PathBuf {

@@ -47,7 +47,7 @@ fn killed_again_and_again(kind: Kind) {
         &start,
         &format!("{database}.*"),
     );
-    let pipeline = five_tables::chain(pipeline, &database)
+    let mut pipeline = five_tables::chain(pipeline, &database)
         // Small figures, so that compaction and log checkpoints happen, and are killed, too.
         .with("[sink]\npath = \"lake/{db}/{table}\"\ncompact-after = 4\nlog-checkpoint-interval = 5\n")
         .written_as_it_is();
@@ -83,7 +83,8 @@ fn killed_again_and_again(kind: Kind) {
     let compared = match oracle::compare(&pipeline.lake(), &expected) {
         Ok(compared) => compared,
         Err(differences) => {
-            let folder = pipeline.folder().display();
+            let folder = pipeline.keep();
+            let folder = folder.display();
             panic!(
                 "seed {seed} ({}), {folder}: {kills}\n{differences}\n{}",
                 kind.name(),
