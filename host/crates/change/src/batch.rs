@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow_array::{Array, ArrayRef};
 
 use crate::gtid::Gtid;
+use crate::presence::Presence;
 use crate::schema::TableSchema;
 
 /// What a row image is a part of.
@@ -171,6 +172,7 @@ impl Images {
 pub struct Batch {
     schema: Arc<TableSchema>,
     columns: Vec<ArrayRef>,
+    presence: Presence,
     images: Arc<Images>,
 }
 
@@ -187,7 +189,16 @@ impl Batch {
             return Err(BatchError::Width { found, expected });
         }
         check_lengths(&columns, images.len())?;
-        Ok(Self { schema, columns, images })
+        Ok(Self { schema, columns, presence: Presence::default(), images })
+    }
+
+    /// The batch with what the log left out.
+    ///
+    /// # Errors
+    /// Where the bitmaps do not fit the columns.
+    pub fn with_presence(self, presence: Presence) -> Result<Self, BatchError> {
+        presence.check(self.columns.len(), self.images.len())?;
+        Ok(Self { presence, ..self })
     }
 
     /// The table and its columns.
@@ -200,6 +211,12 @@ impl Batch {
     #[must_use]
     pub fn columns(&self) -> &[ArrayRef] {
         &self.columns
+    }
+
+    /// Which values the log told.
+    #[must_use]
+    pub fn presence(&self) -> &Presence {
+        &self.presence
     }
 
     /// Kind and origin of every image.

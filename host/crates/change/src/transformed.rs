@@ -7,6 +7,7 @@ use arrow_buffer::BooleanBuffer;
 
 use crate::batch::{BatchError, Images, check_lengths};
 use crate::column::Column;
+use crate::presence::Presence;
 use crate::route::Route;
 use crate::schema::{TableName, TableSchema};
 
@@ -70,6 +71,8 @@ pub struct Transformed {
     pub schema: Arc<OutputSchema>,
     /// The output columns over ALL images; slots of images that are not kept may hold anything.
     pub columns: Vec<ArrayRef>,
+    /// Which values of `columns` are known; one that is not is that of the target's row.
+    pub presence: Presence,
     /// 1 = kept; none = all.
     pub keep: Option<BooleanBuffer>,
     /// Where each image goes.
@@ -90,6 +93,7 @@ impl Transformed {
         }
         let images = self.images.len();
         check_lengths(&self.columns, images)?;
+        self.presence.check(self.columns.len(), images)?;
         if self.keep.as_ref().is_some_and(|k| k.len() != images) {
             return Err(BatchError::Images("the keep bitmap has another length"));
         }

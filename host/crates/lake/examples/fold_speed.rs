@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use arrow_array::{ArrayRef, Int32Array, Int64Array, StringArray, UInt64Array};
 use change::{
-    Column, ColumnType, ImageKind, Images, KeyProof, Mark, OutputSchema, PathTemplate, Route,
-    Routing, TableName, TableSchema, Transaction, Transformed,
+    Column, ColumnType, ImageKind, Images, KeyProof, Mark, OutputSchema, PathTemplate, Presence,
+    Route, Routing, TableName, TableSchema, Transaction, Transformed,
 };
 use lake::{Deletes, Fold, FoldOptions};
 
@@ -216,6 +216,7 @@ fn batch(
         images: Arc::new(Images::new(images.iter().map(|(k, _)| *k).collect(), marks)?),
         schema: Arc::clone(schema),
         columns,
+        presence: Presence::default(),
         keep: None,
         routing: Routing::Whole(Arc::new(Route::of_table("shop", "orders"))),
         rejected: Vec::new(),

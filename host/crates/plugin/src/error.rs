@@ -285,6 +285,20 @@ pub enum PluginError {
         /// Why.
         source: RouteError,
     },
+    /// The log left a column out of a row image, and the chain needs it.
+    #[error(
+        "table {table}, {position}: the log leaves the column `{column}` out of a row image, and {needed_by} needs it"
+    )]
+    Absent {
+        /// The source table.
+        table: TableName,
+        /// `file:offset` of the event.
+        position: String,
+        /// The column.
+        column: String,
+        /// Who needs it: a plugin, or the table's id columns.
+        needed_by: String,
+    },
     /// The batch is not one of the plan's table.
     #[error("a batch of {batch} was given with the plan of {plan}")]
     WrongPlan {
@@ -364,6 +378,9 @@ impl Diagnose for PluginError {
             Self::Cache { .. } => {
                 "give a folder that belongs to this user alone (mode 0700)".to_owned()
             }
+            Self::Absent { .. } => {
+                "set binlog_row_image = FULL on the server; rows that it logged before have to be loaded anew".to_owned()
+            }
             Self::Table { remedy, .. } => remedy.clone(),
             Self::Plan { remedy, .. } => return remedy.clone(),
             Self::Guest { failure, .. } => return failure.hint(),
@@ -381,7 +398,7 @@ impl Diagnose for PluginError {
 
     fn fault(&self) -> Fault {
         match self {
-            Self::Engine(_) | Self::Cache { .. } => Fault::Environment,
+            Self::Engine(_) | Self::Cache { .. } | Self::Absent { .. } => Fault::Environment,
             Self::Guest { .. }
             | Self::Route { .. }
             | Self::WrongPlan { .. }

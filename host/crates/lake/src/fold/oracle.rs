@@ -9,8 +9,8 @@ use arrow_array::{ArrayRef, DurationMicrosecondArray, Int64Array, StringArray, U
 use arrow_buffer::BooleanBuffer;
 use change::{
     Column, ColumnType, Gtid, GtidSet, ImageKind, Images, KeyProof, Mark, OutputSchema,
-    PathTemplate, Position, Route, Routing, TableName, TableSchema, TargetPath, Transaction,
-    Transformed,
+    PathTemplate, Position, Presence, Route, Routing, TableName, TableSchema, TargetPath,
+    Transaction, Transformed,
 };
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -226,6 +226,7 @@ impl Case {
             images: Arc::new(self.marked(images)),
             schema: Arc::new(schema),
             columns,
+            presence: Presence::default(),
             keep: kept.contains(&false).then(|| BooleanBuffer::from(kept)),
             routing,
             rejected: Vec::new(),

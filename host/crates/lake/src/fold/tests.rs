@@ -4,7 +4,9 @@ use arrow_array::{
     Array, ArrayRef, Decimal128Array, Int32Array, Int64Array, StringArray, UInt64Array,
 };
 use arrow_buffer::BooleanBuffer;
-use change::{Column, ColumnType, Diagnose, Images, KeyProof, Route, TableName, TableSchema};
+use change::{
+    Column, ColumnType, Diagnose, Images, KeyProof, Presence, Route, TableName, TableSchema,
+};
 use serde_json::{Value, json};
 
 use super::*;
@@ -72,6 +74,7 @@ fn batch(
         images: Arc::new(Images::new(kinds.to_vec(), vec![mark]).expect("in order")),
         schema: Arc::new(schema),
         columns: columns.into_iter().map(|(_, _, c)| c).collect(),
+        presence: Presence::default(),
         keep: None,
         routing: Routing::Whole(Arc::new(Route::of_table("shop", "all"))),
         rejected: Vec::new(),

@@ -9,7 +9,7 @@ use arrow_schema::ArrowError;
 use arrow_select::filter::FilterBuilder;
 use arrow_select::take::take;
 use change::route::check_value;
-use change::{Batch, Rejected, Route, Transformed};
+use change::{Batch, Presence, Rejected, Route, Transformed};
 
 use crate::cast::cast;
 use crate::chain::routes::Routes;
@@ -101,6 +101,9 @@ impl<'a> Run<'a> {
         if count == 0 {
             self.fill(plan, |column_type, rows| new_null_array(column_type, rows));
             return Ok(());
+        }
+        for node in &plan.reads {
+            self.told(*node, || format!("plugin `{}`", worker.prepared.name))?;
         }
         let columns = self.read(&plan.reads)?;
         let rows = Rows { table_id: self.plan.id, process: plan, columns: &columns, count };
@@ -202,6 +205,7 @@ impl<'a> Run<'a> {
         let Some(Node::Cast { from, name, from_type, to }) = self.plan.nodes.get(node) else {
             return Ok(());
         };
+        self.told(*from, || format!("plugin `{}`", worker.prepared.name))?;
         let input = self.value(*from)?;
         let (column, misfits) = cast(&input, *from_type, *to).map_err(|e| self.arrow(e))?;
         let alive = |image: usize| self.alive.as_ref().is_none_or(|a| a.value(image));
@@ -231,6 +235,42 @@ impl<'a> Run<'a> {
         self.rejected.push(Rejected { image, plugin, code, detail });
     }
 
+    /// Whether the log told a node's value in every image that is kept so far.
+    fn told(&self, node: usize, needed_by: impl Fn() -> String) -> Result<(), PluginError> {
+        let Some(Node::Input(column)) = self.plan.nodes.get(node) else { return Ok(()) };
+        let Some(present) = self.batch.presence().of(*column) else { return Ok(()) };
+        let missing = match &self.alive {
+            Some(alive) => alive & &!present,
+            None => !present,
+        };
+        let Some(image) = missing.set_indices().next() else { return Ok(()) };
+        let origin = self.batch.images().origin(image);
+        let position = origin.map(|(m, _)| format!("{}:{}", m.transaction.file, m.event_offset));
+        let schema = self.batch.schema();
+        Err(PluginError::Absent {
+            table: schema.name.clone(),
+            position: position.unwrap_or_default(),
+            column: schema.columns.get(*column).map(|c| c.name.clone()).unwrap_or_default(),
+            needed_by: needed_by(),
+        })
+    }
+
+    /// What is known of the output columns: a column that is passed through knows what the log told.
+    fn presence(&self) -> Result<Presence, PluginError> {
+        if self.batch.presence().is_complete() {
+            return Ok(Presence::default());
+        }
+        for id in &self.plan.schema.id_columns {
+            let node = self.plan.output.get(*id).copied().unwrap_or(usize::MAX);
+            self.told(node, || "the key of the target".to_owned())?;
+        }
+        let columns = self.plan.output.iter().map(|node| match self.plan.nodes.get(*node) {
+            Some(Node::Input(column)) => self.batch.presence().of(*column).cloned(),
+            _ => None,
+        });
+        Ok(Presence::new(columns.collect()))
+    }
+
     /// The column of a node over all images.
     fn value(&mut self, node: usize) -> Result<ArrayRef, PluginError> {
         if let Some(Some(value)) = self.values.get(node) {
@@ -256,6 +296,7 @@ impl<'a> Run<'a> {
         for node in &self.plan.output {
             columns.push(self.value(*node)?);
         }
+        let presence = self.presence()?;
         self.rejected.sort_by_key(|r| r.image);
         let keep = self.alive.filter(|alive| alive.count_set_bits() < alive.len());
         Ok(Transformed {
@@ -263,6 +304,7 @@ impl<'a> Run<'a> {
             images: Arc::clone(self.batch.images()),
             schema: Arc::clone(&self.plan.schema),
             columns,
+            presence,
             keep,
             routing: self.routes.finish(&self.plan.base_route),
             rejected: self.rejected,

@@ -7,9 +7,10 @@ use std::time::Duration;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int8Type, UInt64Type};
 use arrow_array::{Array, ArrayRef, Int8Array, Int64Array};
+use arrow_buffer::BooleanBuffer;
 use change::{
-    Batch, Column, ColumnType, Diagnose, ImageKind, Images, KeyProof, Mark, OutputSchema, Routing,
-    TableName, TablePatterns, TableSchema, Transaction, Transformed,
+    Batch, Column, ColumnType, Diagnose, ImageKind, Images, KeyProof, Mark, OutputSchema, Presence,
+    Routing, TableName, TablePatterns, TableSchema, Transaction, Transformed,
 };
 
 use crate::bindings::sluice::transform::types::DataType;
@@ -412,4 +413,41 @@ fn casts_constants_and_metadata_are_made_by_the_host_without_a_call() {
 fn a_chain_may_move_to_a_thread_of_its_own() {
     fn moves<T: Send + 'static>() {}
     moves::<Chain>();
+}
+
+/// The batch with the first column left out of its second image.
+fn with_gap(batch: Batch) -> Batch {
+    let told = BooleanBuffer::from(vec![true, false]);
+    batch.with_presence(Presence::new(vec![Some(told)])).expect("fits")
+}
+
+#[test]
+fn a_column_that_the_log_left_out_is_passed_on_as_unknown() {
+    let mut chain = Chain::load(&engine(), Vec::new()).expect("a chain");
+    let schema = schema("t");
+    let plan =
+        chain.plan(&schema, &TableSettings::default()).expect("a plan").expect("not excluded");
+    let out = chain.transform(&plan, &with_gap(batch(&schema, &[1, 2]))).expect("transformed");
+    assert!(out.presence.has(0, 0) && !out.presence.has(0, 1) && out.presence.has(1, 1));
+}
+
+#[test]
+fn a_plugin_that_reads_what_the_log_left_out_is_refused_with_the_setting() {
+    let mut chain = Chain::load(&engine(), vec![spec(Guest::filter().module())]).expect("a chain");
+    let schema = schema("t");
+    let plan =
+        chain.plan(&schema, &TableSettings::default()).expect("a plan").expect("not excluded");
+    let error = chain.transform(&plan, &with_gap(batch(&schema, &[1, 2]))).expect_err("refused");
+    insta::assert_snapshot!(error, @"table shop.t, log.000007:340: the log leaves the column `v` out of a row image, and plugin `wat` needs it");
+    assert!(error.hint().is_some_and(|hint| hint.contains("binlog_row_image = FULL")));
+}
+
+#[test]
+fn an_id_column_that_the_log_left_out_is_refused() {
+    let mut chain = Chain::load(&engine(), Vec::new()).expect("a chain");
+    let schema = schema("t");
+    let settings = TableSettings { id_columns: Some(vec!["v".to_owned()]), trust_ids: true };
+    let plan = chain.plan(&schema, &settings).expect("a plan").expect("not excluded");
+    let error = chain.transform(&plan, &with_gap(batch(&schema, &[1, 2]))).expect_err("refused");
+    insta::assert_snapshot!(error, @"table shop.t, log.000007:340: the log leaves the column `v` out of a row image, and the key of the target needs it");
 }
