@@ -1,7 +1,9 @@
 //! The checkpoint folder: where the pipeline goes on, and that only one process does.
 //!
-//! A position gets here only as a [`Durable`], which nothing but a finished commit can make. Losing the
-//! folder loses no row: the targets carry their positions themselves, this only saves reading twice.
+//! A position gets here only as a [`Durable`], which nothing but a finished commit can make; the one
+//! exception is where a pipeline begins that has committed nothing. Losing the folder loses no row that
+//! a target has: the targets carry their positions themselves. Only dead letters, and the begin of a
+//! pipeline without a commit, are nowhere else.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
@@ -107,6 +109,9 @@ pub struct State {
     pub sources: SeenTables,
     /// The number of this pipeline's commits in each target, by path.
     pub targets: BTreeMap<String, i64>,
+    /// The manifest's `start` that the position stands for, until the first epoch is finished.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<String>,
 }
 
 /// The folder of one pipeline, held by this process until it is dropped.
@@ -160,13 +165,31 @@ impl Checkpoint {
         &self.folder
     }
 
+    /// Stores where a pipeline begins that has committed nothing: nothing lies before it, so it is
+    /// durable as it is. `start` is what the manifest says, which may mean another point later.
+    ///
+    /// # Errors
+    /// Where the file cannot be written or synced.
+    pub fn begin(&mut self, begin: Position, start: &str) -> Result<(), CheckpointError> {
+        self.store(State {
+            form: FORM,
+            pipeline: self.pipeline.clone(),
+            epoch: 0,
+            position: begin,
+            chain: String::new(),
+            sources: SeenTables::default(),
+            targets: BTreeMap::new(),
+            start: Some(start.to_owned()),
+        })
+    }
+
     /// Stores what is known after an epoch; a crash leaves the old or the new file, never a part.
     ///
     /// # Errors
     /// Where the file cannot be written or synced.
     pub fn advance(&mut self, proof: &Durable, after: AfterEpoch) -> Result<(), CheckpointError> {
         let AfterEpoch { epoch, chain, sources, targets } = after;
-        let state = State {
+        self.store(State {
             form: FORM,
             pipeline: self.pipeline.clone(),
             epoch,
@@ -174,7 +197,11 @@ impl Checkpoint {
             chain,
             sources,
             targets,
-        };
+            start: None,
+        })
+    }
+
+    fn store(&mut self, state: State) -> Result<(), CheckpointError> {
         let path = self.folder.join(FILE_NAME);
         write(&self.folder, &path, &state)
             .map_err(|source| CheckpointError::Io { path, source })?;
@@ -247,6 +274,7 @@ mod tests {
             chain: "abc".to_owned(),
             sources: SeenTables::default(),
             targets: BTreeMap::from([("/lake/shop/orders".to_owned(), 7)]),
+            start: None,
         }
     }
 
@@ -257,6 +285,17 @@ mod tests {
         write(folder.path(), &folder.path().join(FILE_NAME), &state("shop")).expect("written");
         let reopened = Checkpoint::open(folder.path(), "shop").expect("there");
         assert_eq!(reopened.state(), Some(&state("shop")));
+    }
+
+    #[test]
+    fn where_a_pipeline_began_is_known_before_its_first_epoch() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut checkpoint = Checkpoint::open(folder.path(), "shop").expect("new");
+        checkpoint.begin(Position::at("log.000002", 99), "latest").expect("stored");
+        drop(checkpoint);
+        let state = Checkpoint::peek(folder.path(), "shop").expect("there").expect("stored");
+        assert_eq!((state.position, state.epoch), (Position::at("log.000002", 99), 0));
+        assert_eq!(state.start.as_deref(), Some("latest"));
     }
 
     #[test]

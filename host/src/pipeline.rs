@@ -4,6 +4,7 @@
 //! reference ([`stages::in_order`]) and pass the same tests. A position is stored only behind the commit
 //! that covers it, and a stage that fails never lets the open epoch reach a table.
 
+pub mod budget;
 pub mod dead_letter;
 pub mod error;
 pub mod fold_step;
@@ -106,14 +107,15 @@ pub async fn run(
     progress: &dyn Progress,
     stop: watch::Receiver<bool>,
 ) -> Result<Summary, RunError> {
-    let open::Parts { source, transform, fold, mut sink, meter } =
+    let open::Parts { source, transform, fold, mut sink, slices_bytes_max, meter } =
         open::open(manifest, &options).await?;
     let reporter = Arc::clone(&meter).report_to(progress);
     let flow = async {
         if options.in_order {
             stages::in_order(source, transform, fold, &mut sink, &meter, stop).await
         } else {
-            stages::concurrent(source, transform, fold, &mut sink, Arc::clone(&meter), stop).await
+            let (sink, meter) = (&mut sink, Arc::clone(&meter));
+            stages::concurrent(source, transform, fold, sink, slices_bytes_max, meter, stop).await
         }
     };
     let outcome = tokio::select! {

@@ -85,6 +85,13 @@ impl Call {
         self
     }
 
+    /// With one more argument.
+    #[must_use]
+    pub fn and(mut self, argument: &str) -> Self {
+        self.command.arg(argument);
+        self
+    }
+
     /// With this environment variable.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {

@@ -52,6 +52,15 @@ impl Pipeline {
         ))
     }
 
+    /// Begins at the end of the server's log instead of a place in it.
+    #[must_use]
+    pub fn latest(mut self) -> Self {
+        let lines = self.text.lines();
+        let lines = lines.map(|l| if l.starts_with("start = ") { "start = \"latest\"" } else { l });
+        self.text = lines.collect::<Vec<_>>().join("\n");
+        self
+    }
+
     /// Reads recorded files, given as a pattern.
     #[must_use]
     pub fn from_files(self, pattern: &Path) -> Self {

@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use change::{Position, TargetPath};
+use change::{Position, TableName, TargetPath};
 use lake::{Epoch, Fold};
 
 use super::dead_letter::DeadLetter;
 use super::error::RunError;
-use super::schema_policy::{SchemaPolicy, SeenTables};
+use super::schema_policy::{Passed, SchemaPolicy, SeenTables};
 use super::transform_step::TransformedSlice;
 
 /// When an epoch ends.
@@ -27,6 +27,8 @@ pub struct EpochWork {
     pub dead_letters: Vec<DeadLetter>,
     /// Source tables that had rows so far in this pipeline's life.
     pub sources: SeenTables,
+    /// Source tables whose targets the operator has dealt with: what they hold is not known any more.
+    pub doubted: Vec<TableName>,
 }
 
 impl EpochWork {
@@ -72,7 +74,9 @@ pub struct FoldStep {
     /// The end of the last slice of the open epoch, and when its first one came.
     open: Option<(Position, Instant)>,
     dead_letters: Vec<DeadLetter>,
+    dead_letters_bytes: usize,
     sources: SeenTables,
+    doubted: Vec<TableName>,
 }
 
 impl FoldStep {
@@ -94,7 +98,9 @@ impl FoldStep {
             reached,
             open: None,
             dead_letters: Vec::new(),
+            dead_letters_bytes: 0,
             sources,
+            doubted: Vec::new(),
         }
     }
 
@@ -106,25 +112,33 @@ impl FoldStep {
         for batch in &slice.batches {
             self.fold.push(batch)?;
         }
+        let letters = slice.dead_letters.iter().map(DeadLetter::memory_bytes);
+        self.dead_letters_bytes = self.dead_letters_bytes.saturating_add(letters.sum());
         self.dead_letters.extend(slice.dead_letters);
         self.sources.names.extend(slice.sources);
         let since = self.open.take().map_or_else(Instant::now, |(_, since)| since);
         let refused = slice.schema_change.map(|change| {
             let before = change.before.clone();
-            (before, self.policy.decide(change, &self.sources).err())
+            (before, self.policy.decide(change, &self.sources))
         });
         let mut outcome = FoldOutcome::default();
         let (end, must_close) = match refused {
             // The next run has to meet the statement again.
-            Some((before, Some(stop))) => {
+            Some((before, Err(stop))) => {
                 outcome.stop = Some(stop);
                 (before, true)
             }
-            Some((_, None)) => (slice.end, true),
+            Some((_, Ok(passed))) => {
+                if let Passed::Accepted(tables) = passed {
+                    self.doubted.extend(tables);
+                }
+                (slice.end, true)
+            }
             None => (slice.end, false),
         };
         self.open = Some((end, since));
-        let is_full = self.fold.memory_bytes() >= self.limits.bytes_max;
+        let held = self.fold.memory_bytes().saturating_add(self.dead_letters_bytes);
+        let is_full = held >= self.limits.bytes_max;
         if must_close || is_full || since.elapsed() >= self.limits.trigger {
             outcome.closed.extend(self.close()?);
         }
@@ -144,8 +158,10 @@ impl FoldStep {
             changes: self.fold.take()?,
         };
         self.number = self.number.saturating_add(1);
+        self.dead_letters_bytes = 0;
         let dead_letters = std::mem::take(&mut self.dead_letters);
-        Ok(Some(EpochWork { epoch, dead_letters, sources: self.sources.clone() }))
+        let doubted = std::mem::take(&mut self.doubted);
+        Ok(Some(EpochWork { epoch, dead_letters, sources: self.sources.clone(), doubted }))
     }
 
     /// How long the open epoch may still wait; none where nothing is open.

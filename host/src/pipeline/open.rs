@@ -26,8 +26,11 @@ use crate::manifest::{self, Manifest, ServerSettings, SourceFrom, StartAt};
 /// meanwhile, and gathering its rows takes as much again.
 const EPOCH_SHARE: usize = 4;
 
-/// Of the pipeline's memory, the share of one slice: one is decoded, one waits at either side of the chain,
-/// and one is in it.
+/// Of the pipeline's memory, the share of all slices between the source and the open epoch.
+const SLICES_SHARE: usize = 4;
+
+/// Of the pipeline's memory, the bytes of log in one slice: one is decoded, one waits at either side of the
+/// chain, and one is in it. Columns may take more than the log did.
 const SLICE_SHARE: usize = 32;
 
 /// Of the pipeline's memory, the share that one transaction may take before it ends.
@@ -43,6 +46,8 @@ pub struct Parts {
     pub fold: FoldStep,
     /// Where epochs end.
     pub sink: AnySink,
+    /// Bytes that slices on their way from the source into the open epoch may hold.
+    pub slices_bytes_max: usize,
     /// Counts.
     pub meter: Arc<Meter>,
 }
@@ -55,7 +60,7 @@ pub async fn open(manifest: &Manifest, options: &RunOptions) -> Result<Parts, Ru
     let chain = load_chain(manifest, options)?;
     let digest = format!("{}-{}", chain.digest(), manifest.digest());
     let (folder, name) = (&manifest.pipeline.checkpoint, &manifest.pipeline.name);
-    let checkpoint = match options.dry_run {
+    let mut checkpoint = match options.dry_run {
         true => None,
         false => Some(Checkpoint::open(folder, name)?),
     };
@@ -63,11 +68,19 @@ pub async fn open(manifest: &Manifest, options: &RunOptions) -> Result<Parts, Ru
         Some(checkpoint) => checkpoint.state().cloned(),
         None => Checkpoint::peek(folder, name)?,
     };
+    let state = state.filter(|state| resume::holds(state, &manifest.source.start));
     let lake = Lake::open(lake_options(manifest, &digest)).await?;
     let recovered = lake.recovered().clone();
     let resume = resume::decide(state.as_ref(), &recovered, &digest)?;
     let (source, begin) = open_source(manifest, options, &resume).await?;
     info!(position = %begin, resumed = resume.position.is_some(), "reading");
+    let moving = resume::moving(&manifest.source.start);
+    if let (Some(checkpoint), None, AnySource::Live(_), Some(start)) =
+        (&mut checkpoint, &resume.position, &source, moving)
+    {
+        // The next run begins here too, even where this one commits nothing.
+        checkpoint.begin(begin.clone(), start)?;
+    }
     let accepted = options.accept_schema_change.then(|| begin.clone());
     let sink = match checkpoint {
         Some(checkpoint) => AnySink::Tables(Box::new(TableSink::new(lake, checkpoint, digest))),
@@ -85,7 +98,8 @@ pub async fn open(manifest: &Manifest, options: &RunOptions) -> Result<Parts, Ru
         resume.sources,
     );
     let transform = TransformStep::new(chain, manifest);
-    Ok(Parts { source, transform, fold, sink, meter: Arc::default() })
+    let slices_bytes_max = manifest.pipeline.memory_bytes / SLICES_SHARE;
+    Ok(Parts { source, transform, fold, sink, slices_bytes_max, meter: Arc::default() })
 }
 
 fn load_chain(manifest: &Manifest, options: &RunOptions) -> Result<Chain, RunError> {

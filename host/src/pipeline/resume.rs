@@ -11,6 +11,7 @@ use lake::{Recovered, RecoveredTarget};
 use super::error::RunError;
 use super::schema_policy::SeenTables;
 use crate::checkpoint::State;
+use crate::manifest::StartAt;
 
 /// Where a run goes on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,10 +52,41 @@ pub fn decide(
         position: position.cloned(),
         epoch: last.saturating_add(1),
         sources: match state {
-            Some(state) => state.sources.clone(),
+            Some(state) => seen_by_both(state, recovered),
             None => seen_by_targets(recovered),
         },
     })
+}
+
+/// The name of a start that means another point of the log at another time.
+#[must_use]
+pub fn moving(start: &StartAt) -> Option<&'static str> {
+    match start {
+        StartAt::Earliest => Some("earliest"),
+        StartAt::Latest => Some("latest"),
+        StartAt::File { .. } | StartAt::Gtid(_) => None,
+    }
+}
+
+/// Whether what the checkpoint knows still counts: where nothing was committed yet, it only says what
+/// the manifest's start stood for, and another start says something else.
+#[must_use]
+pub fn holds(state: &State, start: &StartAt) -> bool {
+    state.start.as_deref().is_none_or(|known| moving(start) == Some(known))
+}
+
+/// What the checkpoint knows, and what targets know since: it may be an older copy.
+fn seen_by_both(state: &State, recovered: &Recovered) -> SeenTables {
+    let mut seen = state.sources.clone();
+    for (target, known) in &recovered.targets {
+        let stored = state.targets.get(&*target.0).copied().unwrap_or(0);
+        match &known.sources {
+            Some(sources) => seen.names.extend(sources.tables.iter().map(|s| s.table.clone())),
+            // Commits that the checkpoint has not seen, of tables that nobody remembers.
+            None => seen.others |= known.counter > stored,
+        }
+    }
+    seen
 }
 
 /// Without the checkpoint only the targets tell which tables had rows.

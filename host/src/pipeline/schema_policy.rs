@@ -52,28 +52,45 @@ impl SchemaPolicy {
     ///
     /// # Errors
     /// [`RunError::SchemaChange`] with the statement, the reason and the remedy.
-    pub fn decide(&self, change: SchemaChange, seen: &SeenTables) -> Result<(), RunError> {
+    pub fn decide(&self, change: SchemaChange, seen: &SeenTables) -> Result<Passed, RunError> {
         let position = &change.position;
         let before = &change.before;
         let is_there = |a: &Position| a.file == before.file && a.offset == before.offset;
         let accepted = self.accepted.as_ref().is_some_and(is_there);
-        // A table that never had rows here has none in a target that the statement could make wrong.
-        let touched = change.tables.iter().find(|table| seen.may_hold(table));
+        // A table that never had rows here has none in a target that the statement could make wrong,
+        // unless it gets some by the statement itself.
+        let had_rows = |table: &&TableName| seen.may_hold(table);
+        let touched = match change.kind {
+            SchemaChangeKind::Create => None,
+            _ => change.tables.iter().find(had_rows).or_else(|| change.receives.first()),
+        };
         match touched {
-            Some(table) if change.kind != SchemaChangeKind::Create && !accepted => {
-                Err(RunError::SchemaChange {
-                    kind: change.kind,
-                    table: table.clone(),
-                    position: position.clone(),
-                    statement: shortened(&change.statement),
-                })
+            Some(table) if !accepted => Err(RunError::SchemaChange {
+                kind: change.kind,
+                table: table.clone(),
+                position: position.clone(),
+                statement: shortened(&change.statement),
+            }),
+            Some(_) => {
+                info!(position = %position, kind = ?change.kind, "schema change accepted");
+                Ok(Passed::Accepted(change.tables))
             }
-            _ => {
+            None => {
                 info!(position = %position, kind = ?change.kind, "schema change passed");
-                Ok(())
+                Ok(Passed::Harmless)
             }
         }
     }
+}
+
+/// Why the pipeline goes on behind a statement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Passed {
+    /// No row that a target has, or should have, is touched by it.
+    Harmless,
+    /// The operator has dealt with it. What the targets of these tables hold now is not what the
+    /// pipeline wrote there.
+    Accepted(Vec<TableName>),
 }
 
 fn shortened(statement: &str) -> String {
@@ -93,6 +110,7 @@ mod tests {
         SchemaChange {
             kind,
             tables: vec![TableName::new("shop", "orders")],
+            receives: Vec::new(),
             statement: "ALTER TABLE orders\n  DROP COLUMN note".to_owned(),
             position: Position::at("log.000001", 400),
             before: Position::at("log.000001", 380),
@@ -114,8 +132,8 @@ mod tests {
     fn a_table_with_rows_stops_at_every_change_but_its_creation() {
         let seen = seen();
         let policy = SchemaPolicy::default();
-        use SchemaChangeKind::{Alter, Create, Drop, Other, Rename, Truncate};
-        for kind in [Alter, Drop, Other, Rename, Truncate] {
+        use SchemaChangeKind::{Alter, Create, Drop, Import, Other, Rename, Truncate};
+        for kind in [Alter, Drop, Import, Other, Rename, Truncate] {
             assert!(policy.decide(change(kind), &seen).is_err(), "{kind:?}");
             assert!(policy.decide(change(kind), &SeenTables::default()).is_ok(), "{kind:?}");
         }
@@ -123,10 +141,23 @@ mod tests {
     }
 
     #[test]
+    fn a_statement_that_brings_rows_into_a_table_without_rows_so_far_stops() {
+        let policy = SchemaPolicy::default();
+        for kind in [SchemaChangeKind::Rename, SchemaChangeKind::Import] {
+            let mut change = change(kind);
+            change.receives.clone_from(&change.tables);
+            let error = policy.decide(change, &SeenTables::default()).expect_err("rows come in");
+            assert!(matches!(error, RunError::SchemaChange { .. }), "{error}");
+        }
+    }
+
+    #[test]
     fn an_accepted_statement_is_passed_and_the_next_one_is_not() {
         let seen = seen();
         let policy = SchemaPolicy::accepting(Some(Position::at("log.000001", 380)));
-        assert!(policy.decide(change(SchemaChangeKind::Alter), &seen).is_ok());
+        let tables = change(SchemaChangeKind::Alter).tables;
+        let passed = policy.decide(change(SchemaChangeKind::Alter), &seen).expect("accepted");
+        assert_eq!(passed, Passed::Accepted(tables));
         let mut next = change(SchemaChangeKind::Alter);
         next.before.offset = 500;
         assert!(policy.decide(next, &seen).is_err());

@@ -68,6 +68,9 @@ impl Sink for TableSink {
     async fn commit(&mut self, work: EpochWork) -> Result<(), RunError> {
         dead_letter::store(self.checkpoint.folder(), &work.dead_letters)?;
         let epoch = work.epoch.number;
+        if !work.doubted.is_empty() {
+            self.lake.doubt(&work.doubted);
+        }
         let proof = self.lake.commit(work.epoch).await?;
         let targets = self.lake.counters().map(|(path, n)| (path.to_string(), n));
         let after = AfterEpoch {

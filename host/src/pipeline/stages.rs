@@ -8,12 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio::task::JoinHandle;
 use tracing::{debug, info};
 
 use change::LogSlice;
 
+use super::budget::Budget;
 use super::error::RunError;
 use super::fold_step::{EpochWork, FoldStep};
 use super::meter::{Meter, Stage};
@@ -21,7 +22,7 @@ use super::sink::Sink;
 use super::source::Source;
 use super::transform_step::{TransformStep, TransformedSlice};
 
-/// Slices waiting between two stages. A slice is bounded in bytes by the reader, so this bounds memory.
+/// Slices waiting between two stages; what they hold together is bounded by a [`Budget`].
 const SLICES_WAITING_MAX: usize = 2;
 
 /// Epochs waiting for their commit while the next is folded.
@@ -29,10 +30,20 @@ const EPOCHS_WAITING_MAX: usize = 1;
 
 /// What travels between stages.
 enum Flow<T> {
-    /// The next piece.
-    Next(T),
+    /// The next piece, and its share of the memory until it is folded.
+    Next(T, OwnedSemaphorePermit),
     /// The input ended as it should; all that came before is whole.
     End,
+}
+
+/// What a stage that waits for its input meets.
+enum Met<T> {
+    /// Input.
+    Flow(Flow<T>),
+    /// The open epoch has waited long enough.
+    TimeUp,
+    /// A neighbour has gone without an end: there is nothing left to do.
+    Alone,
 }
 
 /// All steps in one loop: the reference for [`concurrent`].
@@ -45,14 +56,11 @@ pub async fn in_order<S: Source, K: Sink>(
     mut fold: FoldStep,
     sink: &mut K,
     meter: &Meter,
-    stop: watch::Receiver<bool>,
+    mut stop: watch::Receiver<bool>,
 ) -> Result<(), RunError> {
     let mut failure = None;
     while !*stop.borrow() {
-        let busy = meter.busy(Stage::Read);
-        let next = source.next().await;
-        drop(busy);
-        let slice = match next {
+        let slice = match next_in_order(&mut source, &mut fold, sink, meter, &mut stop).await? {
             Ok(Some(slice)) => slice,
             Ok(None) => break,
             Err(error) => {
@@ -74,7 +82,40 @@ pub async fn in_order<S: Source, K: Sink>(
     failure.map_or(Ok(()), Err)
 }
 
-/// All stages at once.
+/// The source's next slice, none where a stop comes first. An epoch that has been open long enough is
+/// committed meanwhile; the outer error is of that, the inner one is the source's.
+async fn next_in_order<S: Source, K: Sink>(
+    source: &mut S,
+    fold: &mut FoldStep,
+    sink: &mut K,
+    meter: &Meter,
+    stop: &mut watch::Receiver<bool>,
+) -> Result<Result<Option<LogSlice>, RunError>, RunError> {
+    // Kept over the pauses: a source that tries to reach its server again counts its attempts.
+    let next = source.next();
+    tokio::pin!(next);
+    loop {
+        let busy = meter.busy(Stage::Read);
+        tokio::select! {
+            biased;
+            next = &mut next => return Ok(next),
+            Ok(()) = stop.changed() => {
+                if *stop.borrow() {
+                    return Ok(Ok(None));
+                }
+            }
+            () = pass(fold.time_left()) => {
+                drop(busy);
+                if let Some(work) = meter.timed(Stage::Fold, || fold.close())? {
+                    commit(sink, work, meter).await?;
+                }
+            }
+        }
+    }
+}
+
+/// All stages at once. Slices between the source and the open epoch hold `slices_bytes_max` bytes at most,
+/// a larger one goes alone.
 ///
 /// # Errors
 /// The error of a commit, else of the first stage in the order of the flow; what was read whole before an
@@ -84,6 +125,7 @@ pub async fn concurrent<S: Source + 'static, K: Sink>(
     transform: TransformStep,
     fold: FoldStep,
     sink: &mut K,
+    slices_bytes_max: usize,
     meter: Arc<Meter>,
     stop: watch::Receiver<bool>,
 ) -> Result<(), RunError> {
@@ -92,11 +134,12 @@ pub async fn concurrent<S: Source + 'static, K: Sink>(
     let (epochs_out, epochs_in) = mpsc::channel(EPOCHS_WAITING_MAX);
     let reading = on_thread({
         let meter = Arc::clone(&meter);
-        move |runtime| runtime.block_on(read(source, slices_out, meter, stop))
+        let budget = Budget::new(slices_bytes_max);
+        move |runtime| runtime.block_on(read(source, slices_out, &budget, meter, stop))
     });
     let transforming = on_thread({
         let meter = Arc::clone(&meter);
-        move |_| transform_all(transform, slices_in, transformed_out, &meter)
+        move |runtime| transform_all(transform, slices_in, transformed_out, &meter, &runtime)
     });
     let folding = on_thread({
         let meter = Arc::clone(&meter);
@@ -123,6 +166,7 @@ async fn joined(stage: JoinHandle<Result<(), RunError>>) -> Result<(), RunError>
 async fn read<S: Source>(
     mut source: S,
     out: mpsc::Sender<Flow<LogSlice>>,
+    budget: &Budget,
     meter: Arc<Meter>,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), RunError> {
@@ -136,12 +180,18 @@ async fn read<S: Source>(
             next = source.next() => next,
             // A sender that is gone can never ask for a stop.
             Ok(()) = stop.changed() => continue,
+            // An idle server must not hide that a later stage has failed.
+            () = out.closed() => return Ok(()),
         };
         drop(busy);
         match next {
             Ok(Some(slice)) => {
                 meter.read(&slice, source.progress());
-                if out.send(Flow::Next(slice)).await.is_err() {
+                let share = tokio::select! {
+                    share = budget.share(slice.memory_bytes()) => share,
+                    () = out.closed() => return Ok(()),
+                };
+                if out.send(Flow::Next(slice, share)).await.is_err() {
                     return Ok(());
                 }
             }
@@ -159,19 +209,22 @@ fn transform_all(
     mut slices: mpsc::Receiver<Flow<LogSlice>>,
     out: mpsc::Sender<Flow<TransformedSlice>>,
     meter: &Meter,
+    runtime: &Handle,
 ) -> Result<(), RunError> {
-    while let Some(flow) = slices.blocking_recv() {
-        let flow = match flow {
-            Flow::Next(slice) => {
-                Flow::Next(meter.timed(Stage::Transform, || transform.apply(slice))?)
+    loop {
+        let flow = match runtime.block_on(meet(&mut slices, &out, None)) {
+            Met::Flow(Flow::Next(slice, share)) => {
+                let transformed = meter.timed(Stage::Transform, || transform.apply(slice))?;
+                Flow::Next(transformed, share)
             }
-            Flow::End => Flow::End,
+            Met::Flow(Flow::End) => Flow::End,
+            Met::TimeUp | Met::Alone => return Ok(()),
         };
-        if out.blocking_send(flow).is_err() {
-            break;
+        let is_end = matches!(flow, Flow::End);
+        if out.blocking_send(flow).is_err() || is_end {
+            return Ok(());
         }
     }
-    Ok(())
 }
 
 fn fold_all(
@@ -182,47 +235,56 @@ fn fold_all(
     runtime: &Handle,
 ) -> Result<(), RunError> {
     loop {
-        let received = match fold.time_left() {
-            Some(left) => match runtime.block_on(within(left, slices.recv())) {
-                Some(received) => received,
-                None => {
-                    let closed = meter.timed(Stage::Fold, || fold.close())?;
-                    if let Some(work) = closed
-                        && out.blocking_send(work).is_err()
-                    {
-                        return Ok(());
-                    }
-                    continue;
-                }
-            },
-            None => slices.blocking_recv(),
-        };
-        let step = match received {
-            Some(Flow::Next(slice)) => meter.timed(Stage::Fold, || fold.push(slice))?,
-            Some(Flow::End) => {
-                let closed = meter.timed(Stage::Fold, || fold.close())?;
-                if let Some(work) = closed {
-                    let _ = out.blocking_send(work);
-                }
-                return Ok(());
+        let mut stop = None;
+        let (closed, is_end) = match runtime.block_on(meet(&mut slices, &out, fold.time_left())) {
+            Met::Flow(Flow::Next(slice, _share)) => {
+                let step = meter.timed(Stage::Fold, || fold.push(slice))?;
+                stop = step.stop;
+                (step.closed, false)
             }
-            None => return Ok(()),
+            Met::Flow(Flow::End) => (close(&mut fold, meter)?, true),
+            Met::TimeUp => (close(&mut fold, meter)?, false),
+            Met::Alone => return Ok(()),
         };
-        for work in step.closed {
+        for work in closed {
             if out.blocking_send(work).is_err() {
                 return Ok(());
             }
         }
-        if let Some(stop) = step.stop {
+        if let Some(stop) = stop {
             return Err(stop);
+        }
+        if is_end {
+            return Ok(());
         }
     }
 }
 
-/// The future's value, or none where the time is up first. A received value is never lost: `recv` is
-/// cancel safe.
-async fn within<T>(left: Duration, future: impl Future<Output = T>) -> Option<T> {
-    tokio::time::timeout(left, future).await.ok()
+fn close(fold: &mut FoldStep, meter: &Meter) -> Result<Vec<EpochWork>, RunError> {
+    Ok(meter.timed(Stage::Fold, || fold.close())?.into_iter().collect())
+}
+
+/// Waits for input, for a time to pass, or for the stage behind to go. A received value is never lost:
+/// `recv` is cancel safe.
+async fn meet<T, U>(
+    input: &mut mpsc::Receiver<Flow<T>>,
+    out: &mpsc::Sender<U>,
+    left: Option<Duration>,
+) -> Met<T> {
+    tokio::select! {
+        biased;
+        flow = input.recv() => flow.map_or(Met::Alone, Met::Flow),
+        () = out.closed() => Met::Alone,
+        () = pass(left) => Met::TimeUp,
+    }
+}
+
+/// Lets a time pass; without one it never ends.
+async fn pass(left: Option<Duration>) {
+    match left {
+        Some(left) => tokio::time::sleep(left).await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn commit_all<K: Sink>(

@@ -1,6 +1,6 @@
 //! One slice through the chain of plugins.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use change::{Batch, LogSlice, Position, SchemaChange, TableName, Transformed};
 use plugin::{Chain, TableSettings};
@@ -19,7 +19,7 @@ pub struct TransformedSlice {
     pub schema_change: Option<SchemaChange>,
     /// See [`LogSlice::end`].
     pub end: Position,
-    /// Source tables that had rows.
+    /// Source tables that had rows for a target.
     pub sources: Vec<TableName>,
 }
 
@@ -28,6 +28,8 @@ pub struct TransformStep {
     chain: Chain,
     rules: Vec<TableRule>,
     on_row_error: HashMap<String, OnRowError>,
+    /// Tables that the chain left out when their rows came last.
+    excluded: HashSet<TableName>,
 }
 
 impl TransformStep {
@@ -44,7 +46,7 @@ impl TransformStep {
         rules: Vec<TableRule>,
         on_row_error: HashMap<String, OnRowError>,
     ) -> Self {
-        Self { chain, rules, on_row_error }
+        Self { chain, rules, on_row_error, excluded: HashSet::new() }
     }
 
     /// Passes every batch of a slice through the chain.
@@ -57,16 +59,24 @@ impl TransformStep {
         let mut sources = Vec::new();
         for batch in &slice.batches {
             let name = &batch.schema().name;
+            let settings = settings_of(&self.rules, name);
+            // What is left out of every target cannot be made wrong there by a statement.
+            let Some(plan) = self.chain.plan(batch.schema(), &settings)? else {
+                self.excluded.insert(name.clone());
+                continue;
+            };
             if !sources.contains(name) {
+                self.excluded.remove(name);
                 sources.push(name.clone());
             }
-            let settings = settings_of(&self.rules, name);
-            let Some(plan) = self.chain.plan(batch.schema(), &settings)? else { continue };
             let transformed = self.chain.transform(&plan, batch)?;
             self.set_aside(batch, &transformed, &mut dead_letters)?;
             batches.push(transformed);
         }
-        let LogSlice { schema_change, end, .. } = slice;
+        let LogSlice { mut schema_change, end, .. } = slice;
+        if let Some(change) = &mut schema_change {
+            change.receives.retain(|table| !self.excluded.contains(table));
+        }
         Ok(TransformedSlice { batches, dead_letters, schema_change, end, sources })
     }
 

@@ -235,15 +235,16 @@ impl Reader<'_> {
                 }
                 // These move or drop rows without row events.
                 word if word.is("EXCHANGE") => {
-                    kind = SchemaChangeKind::Other;
+                    kind = SchemaChangeKind::Import;
                     tables.extend(self.exchanged_table());
                 }
                 // CONVERT TO is about character sets; CONVERT TABLE and PARTITION move rows.
                 word if word.is("CONVERT") && !self.skip("TO") => {
-                    kind = SchemaChangeKind::Other;
+                    kind = SchemaChangeKind::Import;
                     tables.extend(self.converted_table());
                 }
-                word if ["TRUNCATE", "DISCARD", "IMPORT"].iter().any(|w| word.is(w)) => {
+                word if word.is("IMPORT") => kind = SchemaChangeKind::Import,
+                word if word.is("TRUNCATE") || word.is("DISCARD") => {
                     kind = SchemaChangeKind::Other;
                 }
                 word if word.is("DROP") && self.peek_is("PARTITION") => {

@@ -15,6 +15,9 @@ pub enum SchemaChangeKind {
     Drop,
     /// RENAME TABLE.
     Rename,
+    /// Rows come in that no row event tells of: EXCHANGE PARTITION, CONVERT TABLE or PARTITION, IMPORT
+    /// TABLESPACE.
+    Import,
     /// TRUNCATE TABLE.
     Truncate,
     /// Something that names a captured table and is none of these.
@@ -28,6 +31,8 @@ pub struct SchemaChange {
     pub kind: SchemaChangeKind,
     /// The captured tables that it names.
     pub tables: Vec<TableName>,
+    /// Those of them that may hold rows behind it that no row event tells of.
+    pub receives: Vec<TableName>,
     /// Its text, as the server logged it.
     pub statement: String,
     /// Where its event starts.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use change::{PathTemplate, Position, TargetPath};
+use change::{PathTemplate, Position, TableName, TargetPath};
 use futures::{StreamExt, TryStreamExt};
 
 use crate::changes::TargetChanges;
@@ -265,6 +265,22 @@ impl Lake {
         marker::pass(marker::COMMIT_END);
         self.broken = false;
         Ok(Durable { position: end })
+    }
+
+    /// What the targets of these source tables hold is not known any more: the operator has dealt with a
+    /// statement that the log's rows do not tell of. From now on every key is looked for there, and the
+    /// next commit says so in each of them. `db.*` stands for every table of a database.
+    pub fn doubt(&mut self, tables: &[TableName]) {
+        let is_meant = |source: &TableName| {
+            let of_all = |t: &TableName| t.table == "*" && t.database == source.database;
+            tables.iter().any(|table| table == source || of_all(table))
+        };
+        for table in self.tables.values_mut() {
+            let sources = table.progress().sources.as_ref();
+            if sources.is_none_or(|known| known.tables.iter().any(|s| is_meant(&s.table))) {
+                table.doubt();
+            }
+        }
     }
 
     /// Compacts and writes log checkpoints where that is due; the host calls it once it has stored

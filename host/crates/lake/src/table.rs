@@ -112,6 +112,15 @@ impl Table {
         self.now_ms().saturating_sub(self.committed_ms) >= quiet_ms
     }
 
+    /// The table may hold other rows than the pipeline wrote. The next epoch tells it in the table, even
+    /// where it brings no change.
+    pub(crate) fn doubt(&mut self) {
+        if self.progress.lookups == Lookups::WhereNeeded {
+            self.progress.lookups = Lookups::Always;
+            self.committed_ms = 0;
+        }
+    }
+
     /// The progress that the next commit carries.
     fn next_progress(&self, step: Option<&Step>) -> Progress {
         let mut next = self.progress.clone();

@@ -70,6 +70,39 @@ fn a_lost_checkpoint_counts_every_table_of_unknown_sources_as_seen() {
     assert!(resume.sources.others);
 }
 
+fn sources_of(table: &str) -> Option<lake::SourceKeys> {
+    let table = change::TableName::new("shop", table);
+    let tables = vec![lake::sources::SourceKey { table, constants: Vec::new() }];
+    Some(lake::SourceKeys { id_columns: vec!["id".to_owned()], tables })
+}
+
+#[test]
+fn an_older_copy_of_the_checkpoint_forgets_no_table_that_a_target_knows() {
+    let target = |sources| RecoveredTarget { sources, ..knows(100, 50, CHAIN) };
+    let found = recovered(&[("a", target(sources_of("orders")))]);
+    let resume = decide(Some(&state(100, 4, &[])), &found, CHAIN).expect("goes on");
+    assert!(resume.sources.names.contains(&change::TableName::new("shop", "orders")));
+    assert!(!resume.sources.others);
+    // The target has commits that the checkpoint does not know, and forgot what they were of.
+    let found = recovered(&[("a", target(None))]);
+    let resume = decide(Some(&state(100, 4, &[("a", 2)])), &found, CHAIN).expect("goes on");
+    assert!(resume.sources.others);
+    let resume = decide(Some(&state(100, 4, &[("a", 3)])), &found, CHAIN).expect("goes on");
+    assert!(!resume.sources.others, "the checkpoint has seen all of them");
+}
+
+#[test]
+fn a_begin_counts_only_for_the_start_that_it_stands_for() {
+    let mut begun = state(100, 0, &[]);
+    begun.start = Some("latest".to_owned());
+    let file = StartAt::File { file: "log.000001".to_owned(), offset: 4 };
+    assert!(holds(&begun, &StartAt::Latest));
+    assert!(!holds(&begun, &StartAt::Earliest));
+    assert!(!holds(&begun, &file));
+    begun.start = None;
+    assert!(holds(&begun, &file), "an epoch is finished: the start has had its say");
+}
+
 #[test]
 fn a_target_that_lost_commits_is_not_written_on() {
     let found = recovered(&[("a", knows(100, 50, CHAIN))]);

@@ -103,6 +103,9 @@ fn never() -> watch::Receiver<bool> {
     watch::channel(false).1
 }
 
+/// Room for one of the slices at a time.
+const BYTES: usize = 1;
+
 async fn run_both<S: Source + Clone + 'static>(
     source: S,
     trigger: Duration,
@@ -110,7 +113,7 @@ async fn run_both<S: Source + Clone + 'static>(
     let meter = Arc::new(Meter::default());
     let (mut a, mut b) = (MemorySink::default(), MemorySink::default());
     let one = in_order(source.clone(), transform(), fold(trigger), &mut a, &meter, never()).await;
-    let all = concurrent(source, transform(), fold(trigger), &mut b, meter, never()).await;
+    let all = concurrent(source, transform(), fold(trigger), &mut b, BYTES, meter, never()).await;
     [(a, one), (b, all)]
 }
 
@@ -180,6 +183,7 @@ async fn a_schema_change_stops_before_itself_and_after_a_commit_of_all_before_it
     history[1].schema_change = Some(SchemaChange {
         kind: SchemaChangeKind::Truncate,
         tables: vec![TableName::new("shop", "orders")],
+        receives: Vec::new(),
         statement: "TRUNCATE orders".to_owned(),
         position: Position::at("log.000001", 190),
         before: Position::at("log.000001", 180),
@@ -192,14 +196,131 @@ async fn a_schema_change_stops_before_itself_and_after_a_commit_of_all_before_it
     }
 }
 
+/// Hands out some slices, and is then as silent as an idle server; it says when it has come there.
+struct Idle {
+    slices: std::vec::IntoIter<LogSlice>,
+    is_idle: watch::Sender<bool>,
+}
+
+impl Idle {
+    fn after(count: usize) -> (Self, watch::Receiver<bool>) {
+        let (is_idle, idle) = watch::channel(false);
+        let slices = history().into_iter().take(count).collect::<Vec<_>>().into_iter();
+        (Self { slices, is_idle }, idle)
+    }
+}
+
+impl Source for Idle {
+    async fn next(&mut self) -> Result<Option<LogSlice>, RunError> {
+        match Iterator::next(&mut self.slices) {
+            Some(slice) => Ok(Some(slice)),
+            None => {
+                self.is_idle.send_replace(true);
+                std::future::pending().await
+            }
+        }
+    }
+}
+
+/// A flow that hangs fails, instead of the whole test run.
+const HANG: Duration = Duration::from_secs(60);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_lets_what_was_read_be_committed() {
-    let (stop, stopped) = watch::channel(false);
-    stop.send_replace(true);
-    let mut sink = MemorySink::default();
+    for form in ["in order", "concurrent"] {
+        let (source, mut idle) = Idle::after(1);
+        let (stop, stopped) = watch::channel(false);
+        let mut sink = MemorySink::default();
+        let meter = Arc::new(Meter::default());
+        let fold = fold(TRIGGERS[1]);
+        let stopping = async {
+            idle.wait_for(|idle| *idle).await.expect("the source is there");
+            stop.send_replace(true);
+        };
+        let flow = async {
+            match form {
+                "in order" => in_order(source, transform(), fold, &mut sink, &meter, stopped).await,
+                _ => {
+                    let meter = Arc::clone(&meter);
+                    concurrent(source, transform(), fold, &mut sink, BYTES, meter, stopped).await
+                }
+            }
+        };
+        let both = tokio::time::timeout(HANG, async { tokio::join!(flow, stopping).0 }).await;
+        both.expect("it stops while the source is idle").expect("a stop is no failure");
+        assert_eq!(sink.position, Some(Position::at("log.000001", 100)), "{form}");
+    }
+}
+
+/// Takes what it is given and says up to where.
+struct Telling(watch::Sender<Option<Position>>);
+
+impl Sink for Telling {
+    async fn commit(&mut self, work: EpochWork) -> Result<(), RunError> {
+        self.0.send_replace(Some(work.epoch.end));
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_epoch_is_committed_in_time_while_the_source_is_idle() {
+    for form in ["in order", "concurrent"] {
+        let (source, _idle) = Idle::after(2);
+        let (stop, stopped) = watch::channel(false);
+        let (told, mut committed) = watch::channel(None);
+        let mut sink = Telling(told);
+        let meter = Arc::new(Meter::default());
+        let fold = fold(Duration::from_millis(200));
+        let stopping = async {
+            let end = Some(Position::at("log.000001", 200));
+            let found = committed.wait_for(|position| *position == end).await;
+            assert!(found.is_ok(), "the sink is there");
+            drop(found);
+            stop.send_replace(true);
+        };
+        let flow = async {
+            match form {
+                "in order" => in_order(source, transform(), fold, &mut sink, &meter, stopped).await,
+                _ => {
+                    let meter = Arc::clone(&meter);
+                    concurrent(source, transform(), fold, &mut sink, BYTES, meter, stopped).await
+                }
+            }
+        };
+        let both = tokio::time::timeout(HANG, async { tokio::join!(flow, stopping).0 }).await;
+        both.unwrap_or_else(|_| panic!("{form}: nothing is committed")).expect("nothing fails");
+    }
+}
+
+/// Refuses everything.
+struct Refusing;
+
+impl Sink for Refusing {
+    async fn commit(&mut self, _work: EpochWork) -> Result<(), RunError> {
+        Err(RunError::StagePanicked)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_is_told_while_the_source_is_idle() {
+    let (source, _idle) = Idle::after(1);
     let meter = Arc::new(Meter::default());
-    let source = history().into_iter();
-    let outcome = concurrent(source, transform(), fold(TRIGGERS[1]), &mut sink, meter, stopped);
-    outcome.await.expect("a stop is no failure");
-    assert_eq!(sink.position, None);
+    let at_once = fold(Duration::ZERO);
+    let mut sink = Refusing;
+    let flow = concurrent(source, transform(), at_once, &mut sink, BYTES, meter, never());
+    let outcome = tokio::time::timeout(HANG, flow).await.expect("it does not hang");
+    assert!(matches!(outcome, Err(RunError::StagePanicked)));
+
+    // A stage in the middle fails: the one behind it has nothing to tell.
+    let (mut source, _idle) = Idle::after(2);
+    let mut slices: Vec<_> = source.slices.by_ref().collect();
+    let bad = slices.last_mut().expect("a slice");
+    bad.batches = vec![rekeyed(&bad.batches[0])];
+    source.slices = slices.into_iter();
+    let meter = Arc::new(Meter::default());
+    let mut sink = MemorySink::default();
+    let fold = fold(TRIGGERS[1]);
+    let flow = concurrent(source, transform(), fold, &mut sink, BYTES, meter, never());
+    let outcome = tokio::time::timeout(HANG, flow).await.expect("it does not hang");
+    assert!(matches!(outcome, Err(RunError::Lake(_))), "{outcome:?}");
 }

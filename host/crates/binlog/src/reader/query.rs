@@ -16,6 +16,24 @@ const SAVEPOINTS_MAX: usize = 10_000;
 /// Characters of a statement that an error shows.
 const HEAD_CHARACTERS: usize = 200;
 
+/// The captured tables that a statement names.
+struct Named {
+    kind: SchemaChangeKind,
+    tables: Vec<TableName>,
+    /// Those that may get rows by it.
+    receives: Vec<TableName>,
+}
+
+/// Of all tables that a statement names, those that may get rows by it: the new names of a RENAME, which
+/// stand behind the old ones, and either side of an exchange.
+fn receiving(kind: SchemaChangeKind, tables: &[TableName]) -> Vec<TableName> {
+    match kind {
+        SchemaChangeKind::Rename => tables.chunks(2).filter_map(|p| p.get(1)).cloned().collect(),
+        SchemaChangeKind::Import => tables.to_vec(),
+        _ => Vec::new(),
+    }
+}
+
 impl Reader {
     pub(super) fn query(&mut self, event: &Event<'_>) -> Result<Due, BinlogError> {
         let query = self.control.query(event);
@@ -46,19 +64,17 @@ impl Reader {
             }
             Statement::Harmless => self.statement(event, None),
             Statement::Schema { kind, tables } => {
+                let receives = self.captured(receiving(kind, &tables));
                 let tables = self.captured(tables);
-                let change = (!tables.is_empty()).then_some((kind, tables));
-                self.statement(
-                    event,
-                    change.map(|(kind, tables)| (kind, tables, query.text.into_owned())),
-                )
+                let named = Named { kind, tables, receives };
+                let change = (!named.tables.is_empty()).then_some(named);
+                self.statement(event, change.map(|named| (named, query.text.into_owned())))
             }
             Statement::DropDatabase(database) => {
                 let tables = self.captured_of(&database);
-                let change = !tables.is_empty();
-                let change =
-                    change.then(|| (SchemaChangeKind::Drop, tables, query.text.into_owned()));
-                self.statement(event, change)
+                let named = Named { kind: SchemaChangeKind::Drop, tables, receives: Vec::new() };
+                let change = (!named.tables.is_empty()).then_some(named);
+                self.statement(event, change.map(|named| (named, query.text.into_owned())))
             }
         }
     }
@@ -98,7 +114,7 @@ impl Reader {
     fn statement(
         &mut self,
         event: &Event<'_>,
-        change: Option<(SchemaChangeKind, Vec<TableName>, String)>,
+        change: Option<(Named, String)>,
     ) -> Result<Due, BinlogError> {
         let has_pending = self.capture.has_pending();
         let group = self.group.get_or_insert_with(|| Group::new(event));
@@ -106,13 +122,13 @@ impl Reader {
         // Half an ALTER TABLE changes nothing: it counts where its second half says that it is done.
         let counts = !matches!(group.shape, GroupShape::AlterStarts | GroupShape::AlterFails);
         let change = change.filter(|_| counts);
-        if let Some((kind, tables, statement)) = change {
+        if let Some((Named { kind, tables, receives }, statement)) = change {
             if is_open && has_pending {
                 return Err(refusal::definition_within(self.place(event)));
             }
             let before = self.position();
             let position = Position { offset: event.offset, ..before.clone() };
-            let change = SchemaChange { kind, tables, statement, position, before };
+            let change = SchemaChange { kind, tables, receives, statement, position, before };
             self.fill.schema_change = Some(change);
             if is_open {
                 // CREATE TABLE … SELECT: the rows of the new table follow in the same transaction, in

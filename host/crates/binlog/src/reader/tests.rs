@@ -263,3 +263,34 @@ fn a_dropped_database_names_the_tables_that_may_go_with_it() {
     assert_eq!(drop(&["c.r*"], "DROP TABLE ro, gone, other.ro"), "c.ro");
     assert_eq!(drop(&["c.ro"], "DROP TABLE RO"), "c.ro");
 }
+
+#[test]
+fn a_statement_tells_which_captured_tables_get_rows_by_it() {
+    let receivers = |patterns: &[&str], statement: &str| {
+        let mut log = Recording::mysql();
+        let (header, body) = log.make(statement);
+        log.put_before(EventKind::ROTATE, header, &body);
+        let tables = change::TablePatterns::parse(patterns).expect("valid");
+        let (slices, error) = log.read(ReadOptions { tables, ..ReadOptions::default() });
+        assert!(error.is_none(), "{error:?}");
+        let changes = slices.iter().filter_map(|s| s.schema_change.as_ref());
+        let names = changes.flat_map(|c| c.receives.iter().map(ToString::to_string));
+        names.collect::<Vec<_>>().join(" ")
+    };
+    let cases = [
+        ("c.o*", "RENAME TABLE c.load_tmp TO c.orders_2025", "c.orders_2025"),
+        ("c.o*", "RENAME TABLE c.orders_2025 TO c.gone, c.a TO c.o", "c.o"),
+        ("c.o*", "ALTER TABLE c.load_tmp ADD x int, RENAME TO c.orders", "c.orders"),
+        (
+            "c.o*",
+            "ALTER TABLE c.orders EXCHANGE PARTITION p WITH TABLE c.other",
+            "c.orders c.other",
+        ),
+        ("c.o*", "ALTER TABLE c.orders IMPORT TABLESPACE", "c.orders"),
+        ("c.o*", "ALTER TABLE c.orders ADD x int", ""),
+        ("c.o*", "CREATE OR REPLACE TABLE c.orders (id int)", ""),
+    ];
+    for (pattern, statement, expected) in cases {
+        assert_eq!(receivers(&[pattern], statement), expected, "{statement}");
+    }
+}

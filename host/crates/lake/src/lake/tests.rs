@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::sources::{SourceKey, SourceKeys};
 use crate::testing::{
     KEY_KINDS, KeyKind, Net, Simple, at, changes, delete, epoch, insert, options, put, rows,
     schema, target,
@@ -438,6 +439,30 @@ async fn a_target_that_is_ahead_never_goes_back() {
     let recovered = Lake::open(options).await.expect("opened").recovered().targets[&target].clone();
     assert_eq!((recovered.covered, recovered.counter, recovered.epoch), (Some(at(500)), 2, 5));
     assert_eq!(recovered.all_durable, Some(at(400)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_doubted_is_looked_for_even_after_a_restart() {
+    let root = tempfile::tempdir().expect("a folder");
+    let (orders, other) = (target(root.path(), "orders"), target(root.path(), "other"));
+    let schema = schema(KeyKind::Int32, &[]);
+    let inserted = |target: &TargetPath| {
+        let net = [(1, insert(1)), (2, insert(2))].into_iter().collect();
+        let mut changes = changes(target, &schema, KeyKind::Int32, &net);
+        let source = SourceKey { table: TableName::new("shop", "orders"), constants: Vec::new() };
+        let id_columns = vec!["id0".to_owned()];
+        changes.sources = SourceKeys { id_columns, tables: vec![source] }.into();
+        changes
+    };
+    let mut lake = Lake::open(options(root.path())).await.expect("opened");
+    let both = vec![inserted(&orders), inserted(&other)];
+    lake.commit(epoch(1, both)).await.expect("committed");
+    // The source was emptied, and the operator said that the targets are dealt with.
+    lake.doubt(&[TableName::new("shop", "*")]);
+    lake.commit(epoch(2, Vec::new())).await.expect("committed");
+    let mut lake = Lake::open(options(root.path())).await.expect("opened");
+    lake.commit(epoch(3, vec![inserted(&orders)])).await.expect("committed");
+    assert_eq!(rows(&orders).await, BTreeMap::from([(1, 1), (2, 2)]), "rows are doubled");
 }
 
 mod faults;
