@@ -7,25 +7,26 @@ seconds that the MERGE took, the making of its source not counted.
 import sys
 import time
 
-import pyarrow as pa
+import polars as pl
 from deltalake import DeltaTable, write_deltalake
 
 
 def rows(keys, version, op):
     """The same values as the Rust side's, and what to do with each row."""
-    return pa.table(
-        {
-            "id": pa.array(keys, pa.int64()),
-            "k": pa.array([k % 100003 for k in keys], pa.int32()),
-            "amount": pa.array([k * 0.37 + version for k in keys], pa.float64()),
-            "at": pa.array([1600000000000000 + k * 1000003 for k in keys], pa.timestamp("us")),
-            "status": pa.array([("new", "paid", "sent", "gone")[k % 4] for k in keys]),
-            "customer": pa.array([k * 2654435761 % 500000 for k in keys], pa.int64()),
-            "name": pa.array([f"customer {k % 50000}" for k in keys]),
-            "note": pa.array([f"note {version} on {k}" for k in keys]),
-            **({"op": pa.array([op] * len(keys))} if op else {}),
-        }
-    )
+    key = pl.Series("id", keys, pl.Int64)
+    columns = {
+        "id": key,
+        "k": pl.Series([k % 100003 for k in keys], dtype=pl.Int32),
+        "amount": pl.Series([k * 0.37 + version for k in keys], dtype=pl.Float64),
+        "at": pl.Series([1600000000000000 + k * 1000003 for k in keys], dtype=pl.Datetime("us")),
+        "status": pl.Series([("new", "paid", "sent", "gone")[k % 4] for k in keys], dtype=pl.String),
+        "customer": pl.Series([k * 2654435761 % 500000 for k in keys], dtype=pl.Int64),
+        "name": pl.Series([f"customer {k % 50000}" for k in keys], dtype=pl.String),
+        "note": pl.Series([f"note {version} on {k}" for k in keys], dtype=pl.String),
+    }
+    if op:
+        columns["op"] = pl.Series([op] * len(keys), dtype=pl.String)
+    return pl.DataFrame(columns)
 
 
 def main():
@@ -37,8 +38,8 @@ def main():
     for line in sys.stdin:
         version, written, gone = line.strip().split(";")
         keys = [[int(k) for k in part.split(",") if k] for part in (written, gone)]
-        source = pa.concat_tables([rows(keys[0], int(version), "u"), rows(keys[1], int(version), "d")])
-        columns = {c: f"s.{c}" for c in source.column_names if c != "op"}
+        source = pl.concat([rows(keys[0], int(version), "u"), rows(keys[1], int(version), "d")])
+        columns = {c: f"s.{c}" for c in source.columns if c != "op"}
         start = time.perf_counter()
         (
             table.merge(source, "t.id = s.id", source_alias="s", target_alias="t")

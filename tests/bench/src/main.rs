@@ -46,15 +46,20 @@ fn main() -> Result<()> {
     }
     let chosen = |name: &str| wanted.is_empty() || wanted.iter().any(|w| w == name);
     say(&machine::describe());
+    let path = PathBuf::from("target/bench/summary.json");
     let mut figures = Vec::new();
     for (name, measure) in GROUPS.into_iter().filter(|(name, _)| chosen(name)) {
         say(&format!("measuring {name} …"));
-        figures.extend(measure().with_context(|| format!("measuring {name}"))?);
+        let measured = measure().with_context(|| format!("measuring {name}"))?;
+        // A group that fails later does not take what is known with it.
+        figure::write(&path, &measured)?;
+        for figure in &measured {
+            say(&format!("  {} = {:.3} {}", figure.name, figure.value, figure.unit));
+        }
+        figures.extend(measured);
     }
     say(&machine::describe());
     say(&figure::table(&figures));
-    let path = PathBuf::from("target/bench/summary.json");
-    figure::write(&path, &figures)?;
     say(&format!("written to {}", path.display()));
     Ok(())
 }
