@@ -24,10 +24,10 @@ use crate::manifest::{self, Manifest, ServerSettings, SourceFrom, StartAt};
 
 /// Of the pipeline's memory, the share that an open epoch may hold. The epoch before it is written
 /// meanwhile, and gathering its rows takes as much again.
-const EPOCH_SHARE: usize = 4;
+const EPOCH_SHARE: usize = 8;
 
 /// Of the pipeline's memory, the share of all slices between the source and the open epoch.
-const SLICES_SHARE: usize = 4;
+const SLICES_SHARE: usize = 8;
 
 /// Of the pipeline's memory, the bytes of log in one slice: one is decoded, one waits at either side of the
 /// chain, and one is in it. Columns may take more than the log did.
