@@ -112,9 +112,11 @@ pub(crate) fn rules(zero_dates: ZeroDates, vendor: Vendor) -> MapRules {
 }
 
 impl Capture {
-    pub(crate) fn new(zero_dates: ZeroDates) -> Self {
+    pub(crate) fn new(options: &ReadOptions) -> Self {
+        let zero_dates = options.zero_dates;
+        let rules = rules(zero_dates, Vendor::Mysql);
         Self {
-            cache: SchemaCache::new(rules(zero_dates, Vendor::Mysql)),
+            cache: SchemaCache::new(rules, options.definitions.clone()),
             bound: HashMap::new(),
             current: HashMap::new(),
             versions: Vec::new(),
@@ -133,6 +135,12 @@ impl Capture {
     pub(crate) fn restart(&mut self, vendor: Vendor) {
         self.bound.clear();
         self.cache.set_rules(rules(self.zero_dates, vendor));
+    }
+
+    /// The definition of a captured table has changed.
+    pub(crate) fn definition_changed(&mut self) {
+        self.bound.clear();
+        self.cache.forget();
     }
 
     /// The tables of a database that rows were seen of.

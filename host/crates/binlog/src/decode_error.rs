@@ -109,6 +109,9 @@ pub enum ValueFault {
     /// A JSON document that breaks its binary format.
     #[error("a JSON document that breaks the binary format")]
     Json,
+    /// A value of a COMPRESSED column that is not what it announces.
+    #[error("a compressed value that is damaged")]
+    Compressed,
     /// The column's text or bytes would pass 2 GiB in one batch.
     #[error("more than 2 GiB in one column of one batch")]
     Full,

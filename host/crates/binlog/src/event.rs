@@ -218,7 +218,14 @@ pub(crate) struct Event<'a> {
     pub(crate) checksum: Option<u32>,
 }
 
-impl Event<'_> {
+impl<'a> Event<'a> {
+    /// An event that came packed in this one: it stands where this one stands, and ends where it ends.
+    pub(crate) fn with(&self, header: Header, body: &'a [u8]) -> Self {
+        let checksum = self.checksum.unwrap_or_else(|| self.header.checksum_of(self.body));
+        let header = Header { length: self.header.length, ..header };
+        Self { header, body, offset: self.offset, checksum: Some(checksum) }
+    }
+
     /// Where it ends in its file.
     pub(crate) fn end(&self) -> u64 {
         self.offset.saturating_add(u64::from(self.header.length))

@@ -10,9 +10,11 @@ use hashbrown::HashMap;
 use serde::Serialize;
 
 use crate::capture::rules;
+use crate::compression::{Inner, Packed, PayloadReader, unpacked_query, unpacked_rows};
 use crate::control::{ControlReader, GroupShape, GroupStart};
+use crate::definitions::Definitions;
 use crate::error::BinlogError;
-use crate::event::{Checksum, Event, EventKind, Vendor};
+use crate::event::{Checksum, Event, EventKind, Header, Vendor};
 use crate::file::EventFile;
 use crate::options::ZeroDates;
 use crate::row_buffer::RowBuffer;
@@ -69,8 +71,7 @@ pub struct TableSum {
     pub deleted: u64,
     /// Events with rows.
     pub events: u64,
-    /// Those of them whose rows cannot be counted: the log does not name the columns, or it is
-    /// compressed.
+    /// Those of them whose rows cannot be counted, as where the log does not name the columns.
     pub uncounted_events: u64,
     /// Bytes of all of them.
     pub bytes: u64,
@@ -237,19 +238,60 @@ fn describe(
             line.is_boundary = true;
         }
         Kind::TABLE_MAP => {
-            if let Ok((id, name)) = TableMap::peek_name(event.body) {
-                line.table = Some(name.clone());
-                let vendor = sum.vendor.unwrap_or(Vendor::Mysql);
-                tables.insert(id, Known::new(name, event.body, vendor));
+            table_map(line, event, tables, sum);
+        }
+        Kind::TRANSACTION_PAYLOAD => {
+            line.rows = payload(event, tables, sum);
+            ended(line, is_open, sum);
+        }
+        Kind::XID | Kind::XA_PREPARE => ended(line, is_open, sum),
+        Kind::QUERY => query(line, event, control, is_open, sum),
+        Kind::QUERY_COMPRESSED => {
+            let mut plain = Vec::new();
+            if unpacked_query(event.body, &mut plain).is_ok() {
+                let header = Header { kind: Kind::QUERY, ..event.header };
+                query(line, &event.with(header, &plain), control, is_open, sum);
             }
         }
-        Kind::XID | Kind::XA_PREPARE | Kind::TRANSACTION_PAYLOAD => ended(line, is_open, sum),
-        Kind::QUERY => query(line, event, control, is_open, sum),
         kind => {
             if let Some(change) = change_of(kind) {
                 rows(line, event, change, tables, sum);
             }
         }
+    }
+}
+
+/// The row changes of a compressed transaction; none where it cannot be unpacked.
+fn payload(
+    event: &Event<'_>,
+    tables: &mut HashMap<u64, Known>,
+    sum: &mut FileSum,
+) -> Option<u32> {
+    let mut count: u32 = 0;
+    let mut events = PayloadReader::new(event.body, Vec::new()).ok()?;
+    while let Some(Inner { header, body }) = events.next().ok()? {
+        let inner = Event { header, body, offset: event.offset, checksum: None };
+        let mut line = line_of(&inner);
+        if header.kind == EventKind::TABLE_MAP {
+            table_map(&mut line, &inner, tables, sum);
+        } else if let Some(change) = change_of(header.kind) {
+            rows(&mut line, &inner, change, tables, sum);
+            count = count.saturating_add(line.rows.unwrap_or(0));
+        }
+    }
+    Some(count)
+}
+
+fn table_map(
+    line: &mut EventLine,
+    event: &Event<'_>,
+    tables: &mut HashMap<u64, Known>,
+    sum: &FileSum,
+) {
+    if let Ok((id, name)) = TableMap::peek_name(event.body) {
+        line.table = Some(name.clone());
+        let vendor = sum.vendor.unwrap_or(Vendor::Mysql);
+        tables.insert(id, Known::new(name, event.body, vendor));
     }
 }
 
@@ -308,7 +350,7 @@ struct Known {
 impl Known {
     fn new(name: TableName, body: &[u8], vendor: Vendor) -> Self {
         let rules = rules(ZeroDates::Null, vendor);
-        let map = TableMap::parse(body, rules).ok().map(|(_, map)| map);
+        let map = TableMap::parse(body, rules, &Definitions::default()).ok().map(|(_, map)| map);
         let readable = map.map(|map| {
             let rows = RowBuffer::new(&map);
             (map, rows)
@@ -319,7 +361,15 @@ impl Known {
     /// The number of row changes of an event.
     fn count(&mut self, event: &Event<'_>, kind: RowsEvent, version: RowsVersion) -> Option<u32> {
         let (map, rows) = self.readable.as_mut()?;
-        let count = decode_rows(kind, version, event.body, map, rows).ok();
+        let mut plain = Vec::new();
+        let body = match Packed::of(event.header.kind) {
+            Some(_) => {
+                unpacked_rows(kind, version, event.body, &mut plain).ok()?;
+                &plain
+            }
+            None => event.body,
+        };
+        let count = decode_rows(kind, version, body, map, rows).ok();
         rows.truncate(0);
         count
     }
@@ -337,12 +387,11 @@ fn change_of(kind: EventKind) -> Option<(RowsEvent, Option<RowsVersion>)> {
         Kind::WRITE_ROWS_V1 => (Write, Some(V1)),
         Kind::UPDATE_ROWS_V1 => (Update, Some(V1)),
         Kind::DELETE_ROWS_V1 => (Delete, Some(V1)),
-        Kind::WRITE_ROWS_COMPRESSED | Kind::WRITE_ROWS_COMPRESSED_V1 => (Write, None),
-        Kind::PARTIAL_UPDATE_ROWS
-        | Kind::UPDATE_ROWS_COMPRESSED
-        | Kind::UPDATE_ROWS_COMPRESSED_V1 => (Update, None),
-        Kind::DELETE_ROWS_COMPRESSED | Kind::DELETE_ROWS_COMPRESSED_V1 => (Delete, None),
-        _ => return None,
+        Kind::PARTIAL_UPDATE_ROWS => (Update, None),
+        kind => match Packed::of(kind) {
+            Some(Packed::Rows(change, version)) => (change, Some(version)),
+            _ => return None,
+        },
     })
 }
 

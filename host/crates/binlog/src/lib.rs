@@ -5,6 +5,7 @@
 //! tables of the lake. Whatever a file or a server sends, the outcome is rows or a
 //! [`BinlogError`] that names file, offset and event.
 
+pub mod definitions;
 pub mod error;
 pub mod file;
 pub mod inspect;
@@ -12,6 +13,7 @@ pub mod live;
 pub mod options;
 
 mod capture;
+mod compression;
 mod control;
 mod decode_error;
 mod event;
@@ -23,6 +25,7 @@ mod table_map;
 mod value;
 mod wire;
 
+pub use definitions::{DeclaredType, Definitions, TableDefinitions};
 pub use error::BinlogError;
 pub use event::Vendor;
 pub use file::FileSource;

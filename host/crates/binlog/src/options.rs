@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use change::{Position, TableName, TablePatterns};
 
+use crate::definitions::Definitions;
 pub use crate::value::ZeroDates;
 
 /// How a log is read, wherever it comes from.
@@ -21,6 +22,8 @@ pub struct ReadOptions {
     pub transaction_bytes_max: usize,
     /// What becomes of a date that no calendar has.
     pub zero_dates: ZeroDates,
+    /// What the definitions of tables tell and the log does not.
+    pub definitions: Definitions,
 }
 
 impl Default for ReadOptions {
@@ -31,6 +34,7 @@ impl Default for ReadOptions {
             slice_bytes_max: 32 << 20,
             transaction_bytes_max: 512 << 20,
             zero_dates: ZeroDates::Error,
+            definitions: Definitions::default(),
         }
     }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use change::{Fingerprint, Gtid, GtidSet, LogFile, LogSlice, Position, SchemaChange, Transaction};
 
 use crate::capture::Capture;
+use crate::compression::Packed;
 use crate::control::{ControlReader, GroupShape};
 use crate::error::{BinlogError, Place};
 use crate::event::{Event, EventKind, FIRST_EVENT_OFFSET, Format, Vendor};
@@ -17,6 +18,7 @@ use crate::rows::{RowsEvent, RowsVersion};
 use group::{Group, Outcome};
 
 mod group;
+mod packed;
 mod query;
 mod refusal;
 
@@ -64,11 +66,13 @@ pub(crate) struct Reader {
     scan_to: Option<u64>,
     group: Option<Group>,
     fill: Fill,
+    /// What the last compressed event or payload was unpacked into.
+    unpacked: Vec<u8>,
 }
 
 impl Reader {
     pub(crate) fn new(options: ReadOptions, server: Option<String>) -> Self {
-        let capture = Capture::new(options.zero_dates);
+        let capture = Capture::new(&options);
         Self {
             options,
             control: ControlReader::default(),
@@ -83,6 +87,7 @@ impl Reader {
             scan_to: None,
             group: None,
             fill: Fill::default(),
+            unpacked: Vec::new(),
         }
     }
 
@@ -274,15 +279,23 @@ impl Reader {
     /// # Errors
     /// Where the event is damaged, or means something that is not read.
     pub(crate) fn event(&mut self, event: &Event<'_>) -> Result<Due, BinlogError> {
-        use EventKind as Kind;
-        use RowsEvent::{Delete, Update, Write};
-        use RowsVersion::{V1, V2};
         self.fill.log_bytes = self.fill.log_bytes.saturating_add(event.header.length.into());
         if self.scan_to.is_some() && self.group.is_none() && event.header.kind == EventKind::QUERY {
             self.group = Some(Group { is_covered: true, ..Group::new(event) });
         }
         if self.group.as_ref().is_some_and(|group| group.is_covered) {
             return self.covered_event(event);
+        }
+        self.plain_event(event)
+    }
+
+    /// Takes an event in that counts.
+    fn plain_event(&mut self, event: &Event<'_>) -> Result<Due, BinlogError> {
+        use EventKind as Kind;
+        use RowsEvent::{Delete, Update, Write};
+        use RowsVersion::{V1, V2};
+        if let Some(packed) = Packed::of(event.header.kind) {
+            return self.packed_event(event, packed);
         }
         match event.header.kind {
             Kind::TABLE_MAP => self.table_map(event)?,
@@ -294,6 +307,7 @@ impl Reader {
             Kind::DELETE_ROWS_V1 => self.rows(event, Delete, V1)?,
             Kind::XID => return self.finish(event, Outcome::Committed),
             Kind::QUERY => return self.query(event),
+            Kind::TRANSACTION_PAYLOAD => return self.payload(event),
             Kind::GTID | Kind::ANONYMOUS_GTID | Kind::GTID_TAGGED | Kind::MARIADB_GTID => {
                 self.group_start(event)?;
             }
@@ -429,16 +443,7 @@ impl Reader {
     /// An event of a kind that is not read.
     fn refuse(&mut self, event: &Event<'_>) -> Result<(), BinlogError> {
         let place = || self.place(event);
-        let has_rows = matches!(
-            event.header.kind,
-            EventKind::PARTIAL_UPDATE_ROWS
-                | EventKind::WRITE_ROWS_COMPRESSED
-                | EventKind::UPDATE_ROWS_COMPRESSED
-                | EventKind::DELETE_ROWS_COMPRESSED
-                | EventKind::WRITE_ROWS_COMPRESSED_V1
-                | EventKind::UPDATE_ROWS_COMPRESSED_V1
-                | EventKind::DELETE_ROWS_COMPRESSED_V1
-        );
+        let has_rows = event.header.kind == EventKind::PARTIAL_UPDATE_ROWS;
         if has_rows && !self.capture.captured_table(event, place)? {
             return Ok(());
         }

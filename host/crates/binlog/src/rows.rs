@@ -41,6 +41,24 @@ pub(crate) fn rows_head(body: &[u8]) -> Result<RowsHead, DecodeError> {
     read_head(&mut wire).map_err(|fault| DecodeError::wire(fault, wire.at()))
 }
 
+/// How many bytes stand in front of the rows: head, number of columns, bitmaps of those present.
+///
+/// # Errors
+/// Where the event is too short for them.
+pub(crate) fn front_bytes(
+    event: RowsEvent,
+    version: RowsVersion,
+    body: &[u8],
+) -> Result<usize, WireFault> {
+    let mut wire = Wire::new(body);
+    let width = read_width(&mut wire, version)?;
+    let bitmap = usize::try_from(width.div_ceil(8)).map_err(|_| WireFault::End)?;
+    for _ in 0..bitmaps(event) {
+        wire.take(bitmap)?;
+    }
+    Ok(wire.at())
+}
+
 /// Appends the event's images to `out`, those of an update as pairs of before and after, and returns
 /// the number of row changes. On an error `out` is cut back to where it was.
 ///
@@ -105,6 +123,22 @@ fn read_head(wire: &mut Wire<'_>) -> Result<RowsHead, WireFault> {
     Ok(RowsHead { table_id })
 }
 
+/// Reads the head, what version 2 has behind it, and the number of columns.
+fn read_width(wire: &mut Wire<'_>, version: RowsVersion) -> Result<u64, WireFault> {
+    read_head(wire)?;
+    if version == RowsVersion::V2 {
+        // The length counts itself. What it covers (partition ids, NDB data) changes no row.
+        let extra = usize::from(wire.u16()?);
+        wire.take(extra.checked_sub(2).ok_or(WireFault::Length)?)?;
+    }
+    wire.lenenc()
+}
+
+/// How many bitmaps of columns stand in front of the rows.
+fn bitmaps(event: RowsEvent) -> usize {
+    if event == RowsEvent::Update { 2 } else { 1 }
+}
+
 /// Why the rows cannot even begin.
 enum FrontFault {
     Wire(WireFault),
@@ -136,17 +170,10 @@ fn read_front(
     version: RowsVersion,
     width: usize,
 ) -> Result<(), FrontFault> {
-    read_head(wire)?;
-    if version == RowsVersion::V2 {
-        // The length counts itself. What it covers (partition ids, NDB data) changes no row.
-        let extra = usize::from(wire.u16()?);
-        wire.take(extra.checked_sub(2).ok_or(WireFault::Length)?)?;
-    }
-    if usize::try_from(wire.lenenc()?) != Ok(width) {
+    if usize::try_from(read_width(wire, version)?) != Ok(width) {
         return Err(FrontFault::Width);
     }
-    let bitmaps = if event == RowsEvent::Update { 2 } else { 1 };
-    for _ in 0..bitmaps {
+    for _ in 0..bitmaps(event) {
         let present = wire.take(width.div_ceil(8))?;
         let is_absent = |index: &usize| !bit_lsb(present, *index);
         if let Some(index) = (0..width).find(is_absent) {

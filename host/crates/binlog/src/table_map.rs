@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use change::{TableName, TableSchema};
 
 use crate::decode_error::DecodeError;
+use crate::definitions::Definitions;
 use crate::value::ZeroDates;
 use crate::wire::{Wire, WireFault};
 
@@ -61,11 +62,15 @@ impl TableMap {
     ///
     /// # Errors
     /// Where the event breaks its format, names no columns, or has a column that cannot be read.
-    pub(crate) fn parse(body: &[u8], rules: MapRules) -> Result<(u64, Self), DecodeError> {
+    pub(crate) fn parse(
+        body: &[u8],
+        rules: MapRules,
+        definitions: &Definitions,
+    ) -> Result<(u64, Self), DecodeError> {
         let mut wire = Wire::new(body);
         let head = Head::read(&mut wire).map_err(|fault| DecodeError::wire(fault, wire.at()))?;
         let id = head.table_id;
-        let (schema, cells) = column::build(head, &mut wire, rules)?;
+        let (schema, cells) = column::build(head, &mut wire, rules, definitions)?;
         let map_id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
         Ok((id, Self { schema: Arc::new(schema), cells, id: map_id }))
     }

@@ -2,9 +2,11 @@
 //!
 //! One file a family. Nothing here knows tables or buffers, and nothing panics on any bytes.
 
+pub(crate) mod address;
 pub(crate) mod charset;
 pub(crate) mod decimal;
 pub(crate) mod json;
+pub(crate) mod packed;
 pub(crate) mod temporal;
 
 pub use temporal::ZeroDates;

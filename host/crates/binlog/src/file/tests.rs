@@ -264,11 +264,6 @@ fn what_is_not_read_stops_with_its_name_and_a_remedy() {
     let cases = [
         (
             "mysql-9.7",
-            "14_compression",
-            "offset 692, event TRANSACTION_PAYLOAD: a compressed transaction, which is not read yet",
-        ),
-        (
-            "mysql-9.7",
             "05_json_partial",
             "offset 24384, event PARTIAL_UPDATE_ROWS: rows with parts of JSON documents",
         ),
@@ -283,11 +278,6 @@ fn what_is_not_read_stops_with_its_name_and_a_remedy() {
             "mysql-9.7",
             "01_numeric-minmeta",
             "table c.t_num cannot be read: the log does not name the columns",
-        ),
-        (
-            "mariadb-11.8",
-            "14_compression",
-            "offset 588, event QUERY_COMPRESSED: a compressed event",
         ),
         ("mariadb-11.8", "15_xa", "offset 705, event MARIADB_GTID: an XA transaction"),
         (

@@ -130,6 +130,7 @@ impl Reader {
             let position = Position { offset: event.offset, ..before.clone() };
             let change = SchemaChange { kind, tables, receives, statement, position, before };
             self.fill.schema_change = Some(change);
+            self.capture.definition_changed();
             if is_open {
                 // CREATE TABLE … SELECT: the rows of the new table follow in the same transaction, in
                 // the next slice.

@@ -29,23 +29,9 @@ pub(super) fn of(event: &Event<'_>, place: Place) -> Result<(), BinlogError> {
         }
         Kind::START_ENCRYPTION => return Err(BinlogError::Encrypted { place }),
         Kind::XA_PREPARE => return Err(xa(place)),
-        Kind::TRANSACTION_PAYLOAD => (
-            "a compressed transaction, which is not read yet",
-            "set binlog_transaction_compression = OFF on the server, in the sessions that write too",
-        ),
         Kind::PARTIAL_UPDATE_ROWS => (
             "rows with parts of JSON documents, which are not read yet",
             "set binlog_row_value_options = '' on the server, in the sessions that write too",
-        ),
-        Kind::QUERY_COMPRESSED
-        | Kind::WRITE_ROWS_COMPRESSED_V1
-        | Kind::UPDATE_ROWS_COMPRESSED_V1
-        | Kind::DELETE_ROWS_COMPRESSED_V1
-        | Kind::WRITE_ROWS_COMPRESSED
-        | Kind::UPDATE_ROWS_COMPRESSED
-        | Kind::DELETE_ROWS_COMPRESSED => (
-            "a compressed event, which is not read yet",
-            "set log_bin_compress = OFF on the server",
         ),
         Kind::INCIDENT => (
             "the server reports that its log lacks events",

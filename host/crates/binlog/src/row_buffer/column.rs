@@ -7,9 +7,10 @@ use change::{Column, ColumnType};
 use super::array;
 use super::validity::Validity;
 use crate::decode_error::{DecodeError, ValueFault};
+use crate::definitions::DeclaredType;
 use crate::table_map::{Cell, Labels, Prefix};
 use crate::value::ZeroDates;
-use crate::value::{json, temporal};
+use crate::value::{address, json, packed, temporal};
 use crate::wire::{Wire, WireFault};
 
 /// Bytes of an offset.
@@ -214,6 +215,19 @@ impl ColumnBuffer {
                 out.extend_from_slice(wire.take(length)?);
                 out.resize(out.len().saturating_add(missing), 0);
             }
+            Cell::Address(declared) => {
+                let length = read_length(wire, 1)?;
+                let value = wire.take(length)?;
+                match declared {
+                    DeclaredType::Uuid => address::append_uuid(padded(value)?, out),
+                    DeclaredType::Inet6 => address::append_inet6(padded(value)?, out),
+                    DeclaredType::Inet4 => address::append_inet4(padded(value)?, out),
+                }
+            }
+            Cell::Compressed(prefix, charset) => {
+                let length = read_length(wire, *prefix)?;
+                packed::append(wire.take(length)?, *charset, out)?;
+            }
             Cell::Json(prefix) => {
                 let length = read_length(wire, *prefix)?;
                 json::append_text(wire.take(length)?, out)?;
@@ -270,6 +284,14 @@ impl Labels {
         let label = usize::try_from(at).ok().and_then(|at| self.0.get(at));
         label.map(String::as_str).ok_or(ValueFault::Label)
     }
+}
+
+/// A value whose trailing zeros were cut off.
+fn padded<const N: usize>(value: &[u8]) -> Result<[u8; N], ValueFault> {
+    let mut whole = [0; N];
+    let (head, _) = whole.split_at_mut_checked(value.len()).ok_or(ValueFault::Length)?;
+    head.copy_from_slice(value);
+    Ok(whole)
 }
 
 #[inline(always)]

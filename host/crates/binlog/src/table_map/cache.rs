@@ -8,6 +8,7 @@ use hashbrown::HashMap;
 
 use super::{MapRules, TableMap};
 use crate::decode_error::DecodeError;
+use crate::definitions::Definitions;
 use crate::wire::Wire;
 
 /// Table maps that are kept by their bytes. Servers with more tables than this in constant use only
@@ -20,6 +21,7 @@ const TABLE_ID_BYTES: usize = 6;
 #[derive(Debug)]
 pub(crate) struct SchemaCache {
     rules: MapRules,
+    definitions: Definitions,
     /// By all the bytes behind the table id: servers repeat them with every statement.
     maps: HashMap<Box<[u8]>, Arc<TableMap>>,
     /// What somebody still holds.
@@ -27,8 +29,8 @@ pub(crate) struct SchemaCache {
 }
 
 impl SchemaCache {
-    pub(crate) fn new(rules: MapRules) -> Self {
-        Self { rules, maps: HashMap::new(), schemas: HashMap::new() }
+    pub(crate) fn new(rules: MapRules, definitions: Definitions) -> Self {
+        Self { rules, definitions, maps: HashMap::new(), schemas: HashMap::new() }
     }
 
     /// Changes how maps are read from now on (a format description tells the vendor).
@@ -37,6 +39,11 @@ impl SchemaCache {
             self.rules = rules;
             self.maps.clear();
         }
+    }
+
+    /// Forgets how tables are read: a definition has changed.
+    pub(crate) fn forget(&mut self) {
+        self.maps.clear();
     }
 
     /// [`TableMap::parse`], with one `Arc` for equal events and one schema for equal definitions.
@@ -49,7 +56,7 @@ impl SchemaCache {
             let id = Wire::new(body).u48().map_err(|fault| DecodeError::wire(fault, 0))?;
             return Ok((id, Arc::clone(map)));
         }
-        let (id, mut map) = TableMap::parse(body, self.rules)?;
+        let (id, mut map) = TableMap::parse(body, self.rules, &self.definitions)?;
         map.schema = self.interned(map.schema);
         let map = Arc::new(map);
         if self.maps.len() >= MAPS_MAX {

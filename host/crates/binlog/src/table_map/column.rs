@@ -9,6 +9,7 @@ use change::{Column, ColumnType, TableSchema};
 use super::metadata::{Metadata, bit_msb};
 use super::{Head, MapRules, Names, Vendor};
 use crate::decode_error::DecodeError;
+use crate::definitions::{DeclaredType, Definitions};
 use crate::value::ZeroDates;
 use crate::value::charset::Charset;
 use crate::value::decimal::{DecimalLayout, PRECISION_128_MAX};
@@ -59,8 +60,12 @@ pub(crate) enum Cell {
     Plain(Prefix),
     /// Text in another character set.
     Coded(Prefix, &'static Charset),
+    /// MariaDB's COMPRESSED, and the character set of what is packed where it is neither utf8 nor bytes.
+    Compressed(Prefix, Option<&'static Charset>),
     /// BINARY: the server cuts trailing zeros off.
     Padded(Prefix, u16),
+    /// MariaDB's UUID, INET6 and INET4, with trailing zeros cut off as well.
+    Address(DeclaredType),
     Enum(u8, Arc<Labels>),
     Set(u8, Arc<Labels>),
     Json(Prefix),
@@ -71,6 +76,7 @@ pub(super) fn build(
     head: Head<'_>,
     wire: &mut Wire<'_>,
     rules: MapRules,
+    definitions: &Definitions,
 ) -> Result<(TableSchema, Vec<Cell>), DecodeError> {
     let raw = RawColumns::read(wire)?;
     let metadata = Metadata::read(wire)?;
@@ -85,6 +91,8 @@ pub(super) fn build(
     }
     let primary_key = primary_key(&metadata.primary_key, names.len(), wire.at())?;
     let mut types = Wire::new(raw.type_metadata);
+    let table = head.name();
+    let declared = |column: &str| definitions.declared_type(&table, column);
     let mut builder =
         Builder { metadata: &metadata, rules, seen: Ordinals::default(), at: wire.at() };
     let (mut columns, mut cells) = (Vec::new(), Vec::new());
@@ -93,13 +101,15 @@ pub(super) fn build(
         let wire_type = WireType::read(*code, &mut types)
             .map_err(|fault| fault.into_error(&name, builder.at))?;
         let nullable = raw.nullable.get(index / 8).is_some_and(|b| b & (1 << (index % 8)) != 0);
-        let place = Place { index, in_key: primary_key.contains(&index), nullable };
+        let is_fixed = matches!(wire_type, WireType::Char(_));
+        let declared = is_fixed.then(|| declared(&name)).flatten();
+        let place = Place { index, in_key: primary_key.contains(&index), nullable, declared };
         let (column, cell) = builder.column(name, wire_type, place)?;
         columns.push(column);
         cells.push(cell);
     }
     let schema = TableSchema {
-        name: head.name(),
+        name: table,
         columns,
         primary_key: Some(primary_key),
         unique_keys: None,
@@ -165,6 +175,7 @@ struct Place {
     index: usize,
     in_key: bool,
     nullable: bool,
+    declared: Option<DeclaredType>,
 }
 
 struct Builder<'a> {
@@ -190,9 +201,18 @@ impl Builder<'_> {
         // The key of a row is never made null.
         let zero_dates = if place.in_key { ZeroDates::Error } else { self.rules.zero_dates };
         let (source_type, column_type, cell, mut properties) = match wire_type {
+            WireType::Char(bytes) if place.declared.is_some_and(|d| d.bytes() == bytes) => {
+                self.address(place.declared)
+            }
             WireType::Char(bytes) => self.character(&name, Stored::Char(bytes))?,
             WireType::Varchar(bytes) => self.character(&name, Stored::Varchar(bytes))?,
             WireType::Blob(prefix) => self.character(&name, Stored::Blob(prefix))?,
+            WireType::VarcharCompressed(bytes) => {
+                self.character(&name, Stored::VarcharCompressed(bytes))?
+            }
+            WireType::BlobCompressed(prefix) => {
+                self.character(&name, Stored::BlobCompressed(prefix))?
+            }
             WireType::Enum(width) => self.enumeration(&name, width)?,
             WireType::Set(width) => self.set(&name, width)?,
             WireType::Geometry(prefix) => self.geometry(prefix),
@@ -255,6 +275,8 @@ impl Builder<'_> {
             WireType::Char(_)
             | WireType::Varchar(_)
             | WireType::Blob(_)
+            | WireType::VarcharCompressed(_)
+            | WireType::BlobCompressed(_)
             | WireType::Enum(_)
             | WireType::Set(_)
             | WireType::Geometry(_)
@@ -272,13 +294,29 @@ impl Builder<'_> {
             let cell = match stored {
                 Stored::Char(width) => Cell::Padded(prefix, width),
                 Stored::Varchar(_) | Stored::Blob(_) => Cell::Plain(prefix),
+                Stored::VarcharCompressed(_) | Stored::BlobCompressed(_) => {
+                    Cell::Compressed(prefix, None)
+                }
             };
             return Ok((binary_type, ColumnType::Binary, cell, Vec::new()));
         }
-        let cell =
-            if charset.is_utf8() { Cell::Plain(prefix) } else { Cell::Coded(prefix, charset) };
+        let coded = (!charset.is_utf8()).then_some(charset);
+        let cell = match (stored, coded) {
+            (Stored::VarcharCompressed(_) | Stored::BlobCompressed(_), _) => {
+                Cell::Compressed(prefix, coded)
+            }
+            (_, Some(charset)) => Cell::Coded(prefix, charset),
+            (_, None) => Cell::Plain(prefix),
+        };
         let properties = vec![("charset".to_owned(), charset.name().to_owned())];
         Ok((text_type, ColumnType::Utf8, cell, properties))
+    }
+
+    /// What the log shows as BINARY, and its definition as another type.
+    fn address(&mut self, declared: Option<DeclaredType>) -> Parts {
+        Ordinals::next(&mut self.seen.character);
+        let declared = declared.unwrap_or(DeclaredType::Uuid);
+        (declared.name(), ColumnType::Utf8, Cell::Address(declared), Vec::new())
     }
 
     fn geometry(&mut self, prefix: Prefix) -> Parts {
@@ -340,13 +378,19 @@ enum Stored {
     Varchar(u16),
     /// A length of so many bytes.
     Blob(Prefix),
+    /// As [`Self::Varchar`], packed.
+    VarcharCompressed(u16),
+    /// As [`Self::Blob`], packed.
+    BlobCompressed(Prefix),
 }
 
 impl Stored {
     fn prefix(self) -> Prefix {
         match self {
-            Self::Char(bytes) | Self::Varchar(bytes) => 1 + u8::from(bytes > 255),
-            Self::Blob(prefix) => prefix,
+            Self::Char(bytes) | Self::Varchar(bytes) | Self::VarcharCompressed(bytes) => {
+                1 + u8::from(bytes > 255)
+            }
+            Self::Blob(prefix) | Self::BlobCompressed(prefix) => prefix,
         }
     }
 
@@ -354,11 +398,11 @@ impl Stored {
     fn source_types(self) -> (&'static str, &'static str) {
         match self {
             Self::Char(_) => ("char", "binary"),
-            Self::Varchar(_) => ("varchar", "varbinary"),
-            Self::Blob(1) => ("tinytext", "tinyblob"),
-            Self::Blob(2) => ("text", "blob"),
-            Self::Blob(3) => ("mediumtext", "mediumblob"),
-            Self::Blob(_) => ("longtext", "longblob"),
+            Self::Varchar(_) | Self::VarcharCompressed(_) => ("varchar", "varbinary"),
+            Self::Blob(1) | Self::BlobCompressed(1) => ("tinytext", "tinyblob"),
+            Self::Blob(2) | Self::BlobCompressed(2) => ("text", "blob"),
+            Self::Blob(3) | Self::BlobCompressed(3) => ("mediumtext", "mediumblob"),
+            Self::Blob(_) | Self::BlobCompressed(_) => ("longtext", "longblob"),
         }
     }
 }

@@ -51,7 +51,7 @@ impl Written {
     }
 
     pub(crate) fn parsed(&self, rules: MapRules) -> Result<TableMap, DecodeError> {
-        TableMap::parse(&self.body(), rules).map(|(_, map)| map)
+        TableMap::parse(&self.body(), rules, &Definitions::default()).map(|(_, map)| map)
     }
 }
 
@@ -68,7 +68,7 @@ fn types(map: &TableMap) -> Vec<String> {
 #[test]
 fn names_come_from_the_event_or_from_nowhere() {
     let written = Written::new(&[3, 8], &[]).with(1, &[0x80]).with(8, &[0]);
-    let (id, map) = TableMap::parse(&written.body(), RULES).expect("a table map");
+    let (id, map) = TableMap::parse(&written.body(), RULES, &Definitions::default()).expect("a table map");
     assert_eq!((id, map.schema.name.to_string()), (9, "d.t".to_owned()));
     assert_eq!(types(&map), ["int uint32", "bigint int64"]);
     assert_eq!(map.schema.primary_key, Some(vec![0]));
@@ -176,8 +176,8 @@ fn decimals_bits_and_lengths_come_from_the_metadata() {
 fn what_cannot_be_read_is_named() {
     let refused = [
         (
-            Written::new(&[141], &[10, 0]),
-            "column a has the type varchar compressed, which cannot be read",
+            Written::new(&[20], &[]),
+            "column a has the type array of a multi-valued index, which cannot be read",
         ),
         (
             Written::new(&[12], &[]),
@@ -221,7 +221,7 @@ fn what_cannot_be_read_is_named() {
 
 #[test]
 fn equal_events_share_a_map_and_equal_definitions_a_schema() {
-    let mut cache = SchemaCache::new(RULES);
+    let mut cache = SchemaCache::new(RULES, Definitions::default());
     let written = Written::new(&[3, 15], &[10, 0]).with(2, &[45]);
     let mut body = written.body();
     let (id, first) = cache.table_map(&body).expect("a map");
@@ -243,7 +243,7 @@ fn equal_events_share_a_map_and_equal_definitions_a_schema() {
 #[test]
 fn a_vendor_that_turns_out_to_be_another_is_read_anew() {
     let written = Written::new(&[255, 252], &[4, 2]).with(2, &[63, 0, 8]);
-    let mut cache = SchemaCache::new(RULES);
+    let mut cache = SchemaCache::new(RULES, Definitions::default());
     let column = |cache: &mut SchemaCache| {
         let (_, map) = cache.table_map(&written.body()).expect("a map");
         map.schema.columns.get(1).map(|c| c.column_type)

@@ -17,7 +17,8 @@ use arrow_array::types::{
     UInt64Type,
 };
 use arrow_array::{Array, ArrayRef};
-use change::{Batch, ColumnType};
+use binlog::{DeclaredType, TableDefinitions};
+use change::{Batch, ColumnType, TableName, TableSchema};
 use serde_json::Value;
 
 /// A value in a form in which two texts of the same value are equal.
@@ -74,13 +75,18 @@ impl Tables {
                     row = rows[0]
                 );
             } else {
-                let at = rows.iter().position(|r| *r == row);
+                let at = rows.iter().position(|r| fits(r, &row));
                 rows.remove(
                     at.unwrap_or_else(|| panic!("{row:?} of {} is not there", schema.name)),
                 );
             }
         }
     }
+}
+
+/// Whether an image is that of a row; a column that was added since is NULL.
+fn fits(row: &Row, image: &Row) -> bool {
+    image.iter().all(|(name, cell)| row.get(name).unwrap_or(&Cell::Null) == cell)
 }
 
 fn cell(column_type: ColumnType, array: &ArrayRef, row: usize) -> Cell {
@@ -125,23 +131,53 @@ fn cell(column_type: ColumnType, array: &ArrayRef, row: usize) -> Cell {
     }
 }
 
+/// The lines of one of a scenario's JSON files.
+fn lines(folder: &Path, scenario: &str, kind: &str) -> Vec<Value> {
+    let path = folder.join(format!("{scenario}.{kind}.jsonl"));
+    let text = std::fs::read_to_string(&path).expect("the scenario has its files");
+    text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+}
+
+fn table_of(line: &Value) -> TableName {
+    let part = |key: &str| line[key].as_str().expect("a name").to_owned();
+    TableName::new(part("db"), part("table"))
+}
+
+/// What the definitions of a scenario's tables tell, as they stand at its end.
+pub(crate) struct Declared(HashMap<(TableName, String), String>);
+
+impl Declared {
+    pub(crate) fn read(folder: &Path, scenario: &str) -> Self {
+        let mut words = HashMap::new();
+        for line in lines(folder, scenario, "schema") {
+            for column in line["columns"].as_array().expect("columns") {
+                let text = |key: &str| column[key].as_str().expect("text").to_owned();
+                words.insert((table_of(&line), text("name")), text("type"));
+            }
+        }
+        Self(words)
+    }
+}
+
+impl TableDefinitions for Declared {
+    fn declared_type(&self, table: &TableName, column: &str) -> Option<DeclaredType> {
+        DeclaredType::of_word(self.0.get(&(table.clone(), column.to_owned()))?)
+    }
+
+    fn default_of(&self, _: &TableSchema, _: usize) -> Option<ArrayRef> {
+        None
+    }
+}
+
 /// What SELECT gave at the end: for each table its rows, column by column, as text.
 pub(crate) struct Expected(BTreeMap<String, Vec<BTreeMap<String, Option<String>>>>);
 
 impl Expected {
     pub(crate) fn read(folder: &Path, scenario: &str) -> Self {
-        let lines = |kind: &str| -> Vec<Value> {
-            let path = folder.join(format!("{scenario}.{kind}.jsonl"));
-            let text = std::fs::read_to_string(&path).expect("the scenario has its files");
-            text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
-        };
-        let name = |line: &Value| {
-            let part = |key: &str| line[key].as_str().expect("a name").to_owned();
-            format!("{}.{}", part("db"), part("table"))
-        };
-        let tables = lines("schema").iter().map(|line| (name(line), Vec::new())).collect();
+        let name = |line: &Value| table_of(line).to_string();
+        let tables = lines(folder, scenario, "schema").iter().map(|line| (name(line), Vec::new())).collect();
         let mut expected = Self(tables);
-        for line in lines("expected") {
+        for line in lines(folder, scenario, "expected") {
             let row = line["row"].as_object().expect("a row");
             let row = row.iter().map(|(k, v)| (k.clone(), v.as_str().map(str::to_owned))).collect();
             expected.0.get_mut(&name(&line)).expect("a table").push(row);
@@ -173,8 +209,9 @@ impl Expected {
     }
 }
 
-/// Equal; a double as far as the server prints it (16 digits).
+/// Equal; a double as far as the server prints it (16 digits). A column that was added since is NULL.
 fn same(have: Option<&Cell>, wanted: &Cell) -> bool {
+    let have = Some(have.unwrap_or(&Cell::Null));
     let (Some(Cell::Double(have)), Cell::Double(wanted)) = (have, wanted) else {
         return have == Some(wanted);
     };

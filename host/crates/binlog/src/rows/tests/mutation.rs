@@ -1,5 +1,6 @@
 //! Events of real servers, damaged: whatever the bytes, the outcome is rows or an error.
 
+use crate::definitions::Definitions;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
@@ -67,7 +68,7 @@ fn rules() -> MapRules {
 /// Decodes both events; every image that was counted has to come out again.
 fn decode_both(map: &[u8], kind: u8, rows: &[u8]) {
     let _ = TableMap::peek_name(map);
-    let Ok((_, map)) = SchemaCache::new(rules()).table_map(map) else { return };
+    let Ok((_, map)) = SchemaCache::new(rules(), Definitions::default()).table_map(map) else { return };
     let event = match kind {
         23 | 30 => RowsEvent::Write,
         24 | 31 => RowsEvent::Update,
@@ -131,7 +132,7 @@ fn damaged(bytes: &[u8], damages: &[Damage]) -> Vec<u8> {
 #[test]
 fn undamaged_events_of_full_images_decode() {
     for pair in PAIRS.iter() {
-        let (_, map) = SchemaCache::new(rules()).table_map(&pair.map).expect("a table map");
+        let (_, map) = SchemaCache::new(rules(), Definitions::default()).table_map(&pair.map).expect("a table map");
         decode_both(&pair.map, pair.kind, &pair.rows);
         assert!(!map.schema.columns.is_empty());
     }

@@ -30,6 +30,10 @@ pub(super) enum WireType {
     /// The most bytes of a value.
     Varchar(u16),
     Blob(Prefix),
+    /// MariaDB's COMPRESSED; the most bytes of a value.
+    VarcharCompressed(u16),
+    /// MariaDB's COMPRESSED.
+    BlobCompressed(Prefix),
     Geometry(Prefix),
     Json(Prefix),
     Vector(Prefix),
@@ -72,8 +76,6 @@ impl TypeFault {
 }
 
 const REMEDY_REBUILD: &str = "run ALTER TABLE .. FORCE at the source, which gives the column the format of MySQL 5.6 and later";
-const REMEDY_COMPRESSED: &str =
-    "drop the column's COMPRESSED attribute at the source, or leave the table out of source.tables";
 const REMEDY_LEAVE: &str = "leave the table out of source.tables";
 
 impl WireType {
@@ -98,6 +100,8 @@ impl WireType {
             17 => Self::Timestamp(fraction(metadata)?),
             18 => Self::DateTime(fraction(metadata)?),
             19 => Self::Time(fraction(metadata)?),
+            140 => Self::BlobCompressed(prefix(metadata)?),
+            141 => Self::VarcharCompressed(metadata.u16()?),
             242 => Self::Vector(prefix(metadata)?),
             245 => Self::Json(prefix(metadata)?),
             246 => {
@@ -163,8 +167,6 @@ fn refused(code: u8) -> TypeFault {
         11 => ("time in the format of before MySQL 5.6", REMEDY_REBUILD),
         12 => ("datetime in the format of before MySQL 5.6", REMEDY_REBUILD),
         20 => ("array of a multi-valued index", REMEDY_LEAVE),
-        140 => ("blob compressed", REMEDY_COMPRESSED),
-        141 => ("varchar compressed", REMEDY_COMPRESSED),
         _ => {
             let source_type = format!("number {code}");
             return TypeFault::Refused { source_type, remedy: REMEDY_LEAVE };
