@@ -8,17 +8,21 @@ use std::sync::Arc;
 use change::{Batch, Images, Mark, TableName, Transaction};
 use hashbrown::HashMap;
 
+use crate::definitions::Definitions;
 use crate::error::{BinlogError, DecodeError, Place};
 use crate::event::{Event, Vendor};
 use crate::options::{ReadOptions, ZeroDates};
-use crate::row_buffer::RowBuffer;
-use crate::rows::{RowsEvent, RowsVersion, decode_rows, rows_head};
+use crate::row_buffer::{RowBuffer, Taken};
+use crate::rows::{RowsDecoder, RowsEvent, RowsVersion, rows_head};
 use crate::table_map::{self, MapRules, Names, SchemaCache, TableMap};
 
 /// Table maps kept at once. A server numbers tables anew each time it opens them; past this many the
 /// numbers are forgotten at the next transaction's end, which is safe since every statement announces its
 /// tables again.
 const TABLE_IDS_MAX: usize = 16_384;
+
+/// Row images of one event that are read at once.
+const STEP_IMAGES: usize = 1_024;
 
 /// The id of an event without rows that only ends a statement.
 const DUMMY_TABLE_ID: u64 = 0x00ff_ffff;
@@ -229,6 +233,7 @@ impl Capture {
         kind: RowsEvent,
         version: RowsVersion,
         first_row: u64,
+        definitions: &Definitions,
         place: impl Fn() -> Place,
     ) -> Result<Added, BinlogError> {
         let Some(index) = self.target(event, &place)? else {
@@ -238,7 +243,16 @@ impl Capture {
             return Ok(Added::default());
         };
         let before = table.rows.images();
-        let rows = decode_rows(kind, version, event.body, &table.map, &mut table.rows)
+        let mut read = || {
+            let mut event = RowsDecoder::new(kind, version, event.body, &table.map, definitions)?;
+            let mut rows: u64 = 0;
+            while !event.is_done() {
+                let step = event.read(&mut table.rows, STEP_IMAGES)?;
+                rows = rows.saturating_add(u64::from(step));
+            }
+            Ok(rows)
+        };
+        let rows = read()
             .map_err(|error| BinlogError::decode(place(), Some(&table.map.schema.name), error))?;
         let after = table.rows.images();
         let images = after.saturating_sub(before);
@@ -253,7 +267,7 @@ impl Capture {
             let event_offset = event.offset;
             table.pending.push(PendingMark { images_end, event_offset, first_row });
         }
-        Ok(Added { rows: u64::from(rows), images, bytes: event.body.len() })
+        Ok(Added { rows, images, bytes: event.body.len() })
     }
 
     /// Marks what the open transaction wrote so far.
@@ -349,7 +363,7 @@ fn table_map_id(body: &[u8]) -> Option<u64> {
 }
 
 fn batch_of(table: &mut Version, place: &Place) -> Result<Batch, BinlogError> {
-    let (columns, kinds) = match table.rows.take(table.committed) {
+    let Taken { columns, kinds, presence } = match table.rows.take(table.committed) {
         Ok(taken) => taken,
         Err(error) => {
             // What only shows when the columns are finished is told with the event of its image.
@@ -367,5 +381,7 @@ fn batch_of(table: &mut Version, place: &Place) -> Result<Batch, BinlogError> {
     let name = Box::new(table.name().clone());
     let failed = |source| BinlogError::Batch { place: place.clone(), table: name.clone(), source };
     let images = Images::new(kinds, std::mem::take(&mut table.marks)).map_err(failed)?;
-    Batch::new(Arc::clone(&table.map.schema), columns, Arc::new(images)).map_err(failed)
+    Batch::new(Arc::clone(&table.map.schema), columns, Arc::new(images))
+        .and_then(|batch| batch.with_presence(presence))
+        .map_err(failed)
 }

@@ -40,10 +40,10 @@ pub enum DecodeError {
         /// One imperative sentence that mends it.
         remedy: &'static str,
     },
-    /// The row images are not FULL.
-    #[error("the row images lack columns, the first is {column}")]
-    RowImage {
-        /// The first column that is absent.
+    /// An INSERT without a column, whose default is not known.
+    #[error("the log leaves out column {column} of an INSERT, and its default is not known")]
+    Omitted {
+        /// The first such column.
         column: String,
     },
     /// A value that cannot be read.
@@ -109,6 +109,12 @@ pub enum ValueFault {
     /// A JSON document that breaks its binary format.
     #[error("a JSON document that breaks the binary format")]
     Json,
+    /// A change of a JSON document that does not fit the document.
+    #[error("a partial JSON update that does not fit the document before it")]
+    JsonDiff,
+    /// A change of a JSON document whose image before is not in the log.
+    #[error("a partial JSON update without the document before it")]
+    NoDocument,
     /// A value of a COMPRESSED column that is not what it announces.
     #[error("a compressed value that is damaged")]
     Compressed,
@@ -141,9 +147,13 @@ impl Diagnose for DecodeError {
                 "set binlog_row_metadata = FULL on the server (SET PERSIST, or SET GLOBAL and the \
                  configuration file) and start behind the rows that were written before it"
             }
-            Self::RowImage { .. } => {
+            Self::Omitted { .. } => {
                 "set binlog_row_image = FULL on the server, reconnect the sessions that write, and \
                  start behind the rows that were written before it"
+            }
+            Self::Value { fault: ValueFault::NoDocument, .. } => {
+                "set binlog_row_image = FULL or binlog_row_value_options = '' on the server, reconnect \
+                 the sessions that write, and start behind the rows that were written before it"
             }
             Self::Collation { .. } => {
                 "convert the column to utf8mb4, or leave the table out of source.tables"
@@ -165,7 +175,9 @@ impl Diagnose for DecodeError {
 
     fn fault(&self) -> Fault {
         match self {
-            Self::NoNames | Self::RowImage { .. } => Fault::Environment,
+            Self::NoNames
+            | Self::Omitted { .. }
+            | Self::Value { fault: ValueFault::NoDocument, .. } => Fault::Environment,
             _ => Fault::Run,
         }
     }

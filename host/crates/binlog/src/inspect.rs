@@ -262,11 +262,7 @@ fn describe(
 }
 
 /// The row changes of a compressed transaction; none where it cannot be unpacked.
-fn payload(
-    event: &Event<'_>,
-    tables: &mut HashMap<u64, Known>,
-    sum: &mut FileSum,
-) -> Option<u32> {
+fn payload(event: &Event<'_>, tables: &mut HashMap<u64, Known>, sum: &mut FileSum) -> Option<u32> {
     let mut count: u32 = 0;
     let mut events = PayloadReader::new(event.body, Vec::new()).ok()?;
     while let Some(Inner { header, body }) = events.next().ok()? {
@@ -375,21 +371,21 @@ impl Known {
     }
 }
 
-/// What an event does to rows, and how it is written where that is read.
-fn change_of(kind: EventKind) -> Option<(RowsEvent, Option<RowsVersion>)> {
+/// What an event does to rows, and how it is written.
+fn change_of(kind: EventKind) -> Option<(RowsEvent, RowsVersion)> {
     use EventKind as Kind;
-    use RowsEvent::{Delete, Update, Write};
+    use RowsEvent::{Delete, PartialUpdate, Update, Write};
     use RowsVersion::{V1, V2};
     Some(match kind {
-        Kind::WRITE_ROWS => (Write, Some(V2)),
-        Kind::UPDATE_ROWS => (Update, Some(V2)),
-        Kind::DELETE_ROWS => (Delete, Some(V2)),
-        Kind::WRITE_ROWS_V1 => (Write, Some(V1)),
-        Kind::UPDATE_ROWS_V1 => (Update, Some(V1)),
-        Kind::DELETE_ROWS_V1 => (Delete, Some(V1)),
-        Kind::PARTIAL_UPDATE_ROWS => (Update, None),
+        Kind::WRITE_ROWS => (Write, V2),
+        Kind::UPDATE_ROWS => (Update, V2),
+        Kind::DELETE_ROWS => (Delete, V2),
+        Kind::WRITE_ROWS_V1 => (Write, V1),
+        Kind::UPDATE_ROWS_V1 => (Update, V1),
+        Kind::DELETE_ROWS_V1 => (Delete, V1),
+        Kind::PARTIAL_UPDATE_ROWS => (PartialUpdate, V2),
         kind => match Packed::of(kind) {
-            Some(Packed::Rows(change, version)) => (change, Some(version)),
+            Some(Packed::Rows(change, version)) => (change, version),
             _ => return None,
         },
     })
@@ -398,7 +394,7 @@ fn change_of(kind: EventKind) -> Option<(RowsEvent, Option<RowsVersion>)> {
 fn rows(
     line: &mut EventLine,
     event: &Event<'_>,
-    (kind, version): (RowsEvent, Option<RowsVersion>),
+    (kind, version): (RowsEvent, RowsVersion),
     tables: &mut HashMap<u64, Known>,
     sum: &mut FileSum,
 ) {
@@ -406,7 +402,7 @@ fn rows(
     let Some(known) = head.and_then(|head| tables.get_mut(&head.table_id)) else {
         return;
     };
-    line.rows = version.and_then(|version| known.count(event, kind, version));
+    line.rows = known.count(event, kind, version);
     line.table = Some(known.name.clone());
     let table = sum.tables.entry(known.name.to_string()).or_default();
     table.events = table.events.saturating_add(1);
@@ -417,7 +413,7 @@ fn rows(
     };
     let counted = match kind {
         RowsEvent::Write => &mut table.inserted,
-        RowsEvent::Update => &mut table.updated,
+        RowsEvent::Update | RowsEvent::PartialUpdate => &mut table.updated,
         RowsEvent::Delete => &mut table.deleted,
     };
     *counted = counted.saturating_add(u64::from(rows));

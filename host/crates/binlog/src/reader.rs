@@ -292,7 +292,7 @@ impl Reader {
     /// Takes an event in that counts.
     fn plain_event(&mut self, event: &Event<'_>) -> Result<Due, BinlogError> {
         use EventKind as Kind;
-        use RowsEvent::{Delete, Update, Write};
+        use RowsEvent::{Delete, PartialUpdate, Update, Write};
         use RowsVersion::{V1, V2};
         if let Some(packed) = Packed::of(event.header.kind) {
             return self.packed_event(event, packed);
@@ -301,6 +301,7 @@ impl Reader {
             Kind::TABLE_MAP => self.table_map(event)?,
             Kind::WRITE_ROWS => self.rows(event, Write, V2)?,
             Kind::UPDATE_ROWS => self.rows(event, Update, V2)?,
+            Kind::PARTIAL_UPDATE_ROWS => self.rows(event, PartialUpdate, V2)?,
             Kind::DELETE_ROWS => self.rows(event, Delete, V2)?,
             Kind::WRITE_ROWS_V1 => self.rows(event, Write, V1)?,
             Kind::UPDATE_ROWS_V1 => self.rows(event, Update, V1)?,
@@ -325,7 +326,7 @@ impl Reader {
             | Kind::IGNORABLE
             | Kind::HEARTBEAT
             | Kind::HEARTBEAT_V2 => self.outside(event),
-            _ => self.refuse(event)?,
+            _ => refusal::of(event, self.place(event))?,
         }
         Ok(Due::NotYet)
     }
@@ -380,7 +381,14 @@ impl Reader {
             return Err(malformed(file, event, "rows outside of a transaction"));
         };
         let first_row = group.rows;
-        let added = self.capture.rows(event, kind, version, first_row, || place(file, event))?;
+        let added = self.capture.rows(
+            event,
+            kind,
+            version,
+            first_row,
+            &self.options.definitions,
+            || place(file, event),
+        )?;
         group.rows = group.rows.saturating_add(added.rows);
         group.bytes = group.bytes.saturating_add(added.bytes);
         if group.bytes > self.options.transaction_bytes_max {
@@ -438,16 +446,6 @@ impl Reader {
                 self.executed = None;
             }
         }
-    }
-
-    /// An event of a kind that is not read.
-    fn refuse(&mut self, event: &Event<'_>) -> Result<(), BinlogError> {
-        let place = || self.place(event);
-        let has_rows = event.header.kind == EventKind::PARTIAL_UPDATE_ROWS;
-        if has_rows && !self.capture.captured_table(event, place)? {
-            return Ok(());
-        }
-        refusal::of(event, place())
     }
 }
 

@@ -5,16 +5,26 @@
 
 mod array;
 mod column;
+mod default;
 mod validity;
 
 use std::sync::Arc;
 
 use arrow_array::ArrayRef;
-use change::{ImageKind, TableSchema};
+use change::{ImageKind, Presence, TableSchema};
 
 use crate::decode_error::DecodeError;
 use crate::table_map::TableMap;
-pub(crate) use column::ColumnBuffer;
+pub(crate) use column::{ColumnBuffer, read_length};
+pub(crate) use default::DefaultValue;
+
+/// Images that were taken out.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    pub(crate) columns: Vec<ArrayRef>,
+    pub(crate) kinds: Vec<ImageKind>,
+    pub(crate) presence: Presence,
+}
 
 /// Columns being built for one table under one schema.
 #[derive(Debug)]
@@ -61,16 +71,15 @@ impl RowBuffer {
     ///
     /// # Errors
     /// Where text is not valid in its character set: whole columns are checked here, at once.
-    pub(crate) fn take(
-        &mut self,
-        images: usize,
-    ) -> Result<(Vec<ArrayRef>, Vec<ImageKind>), DecodeError> {
+    pub(crate) fn take(&mut self, images: usize) -> Result<Taken, DecodeError> {
         let images = images.min(self.kinds.len());
         let rest = self.kinds.split_off(images);
         let kinds = std::mem::replace(&mut self.kinds, rest);
+        let told = self.columns.iter_mut().map(|buffer| buffer.take_told(images)).collect();
         let columns = self.columns.iter_mut().zip(&self.schema.columns);
-        let arrays = columns.map(|(buffer, column)| buffer.take(images, column));
-        Ok((arrays.collect::<Result<_, _>>()?, kinds))
+        let columns = columns.map(|(buffer, column)| buffer.take(images, column));
+        let columns = columns.collect::<Result<_, _>>()?;
+        Ok(Taken { columns, kinds, presence: Presence::new(told) })
     }
 
     /// Makes sure that the columns read as `map` says, which may be another one of the same schema

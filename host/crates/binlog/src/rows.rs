@@ -1,21 +1,46 @@
 //! WRITE, UPDATE and DELETE row events, from their bytes straight into columns.
 //!
 //! Format: MySQL source, `Rows_event` in libs/mysql/binlog/event/rows_event.h. No value type and no row
-//! type stands between the bytes and the columns, and no value costs an allocation.
+//! type stands between the bytes and the columns, and no value costs an allocation. An event may be read
+//! in steps, so that what it comes to need not be in memory at once.
 
 use change::ImageKind;
 
 use crate::decode_error::{DecodeError, ValueFault};
-use crate::row_buffer::{ColumnBuffer, RowBuffer};
+use crate::definitions::Definitions;
+use crate::row_buffer::{ColumnBuffer, DefaultValue, RowBuffer};
 use crate::table_map::TableMap;
 use crate::wire::{Wire, WireFault};
+use part::PartialImages;
+use shape::Shape;
+
+mod part;
+mod shape;
 
 /// What the rows of an event were done to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RowsEvent {
     Write,
     Update,
+    /// Images after an update whose JSON documents may be changes of those before it.
+    PartialUpdate,
     Delete,
+}
+
+impl RowsEvent {
+    /// Whether each row is an image before and one after.
+    pub(crate) fn is_pair(self) -> bool {
+        matches!(self, Self::Update | Self::PartialUpdate)
+    }
+
+    /// The kinds of the images of one row change.
+    pub(crate) fn kinds(self) -> &'static [ImageKind] {
+        match self {
+            Self::Write => &[ImageKind::Insert],
+            Self::Update | Self::PartialUpdate => &[ImageKind::Before, ImageKind::After],
+            Self::Delete => &[ImageKind::Delete],
+        }
+    }
 }
 
 /// The two post-headers: version 2 has extra information of a length that it tells.
@@ -53,19 +78,154 @@ pub(crate) fn front_bytes(
     let mut wire = Wire::new(body);
     let width = read_width(&mut wire, version)?;
     let bitmap = usize::try_from(width.div_ceil(8)).map_err(|_| WireFault::End)?;
-    for _ in 0..bitmaps(event) {
+    for _ in event.kinds() {
         wire.take(bitmap)?;
     }
     Ok(wire.at())
 }
 
-/// Appends the event's images to `out`, those of an update as pairs of before and after, and returns
-/// the number of row changes. On an error `out` is cut back to where it was.
-///
-/// `body` is the event behind its 19-byte header and without checksum.
+/// Reads the rows of one event.
+pub(crate) struct RowsDecoder<'a> {
+    event: RowsEvent,
+    map: &'a TableMap,
+    wire: Wire<'a>,
+    /// The columns of the only image of a row, or of the one before.
+    first: Shape,
+    /// The columns of the image after an update.
+    second: Shape,
+    /// What an INSERT that leaves out columns gave them, by column.
+    defaults: Vec<Option<DefaultValue>>,
+    /// Row changes read.
+    changes: u32,
+}
+
+impl<'a> RowsDecoder<'a> {
+    /// Reads what stands in front of the rows. `body` is the event behind its 19-byte header and without
+    /// checksum.
+    ///
+    /// # Errors
+    /// Where the event breaks its format, or is an INSERT without columns whose defaults are not known.
+    pub(crate) fn new(
+        event: RowsEvent,
+        version: RowsVersion,
+        body: &'a [u8],
+        map: &'a TableMap,
+        definitions: &Definitions,
+    ) -> Result<Self, DecodeError> {
+        let mut wire = Wire::new(body);
+        let width = map.schema.columns.len();
+        let found = read_width(&mut wire, version);
+        let found = found.map_err(|fault| DecodeError::wire(fault, wire.at()))?;
+        if usize::try_from(found) != Ok(width) {
+            return Err(DecodeError::Mismatch("another number of columns"));
+        }
+        let mut bitmap = || {
+            let bits = wire.take(width.div_ceil(8));
+            bits.map(|bits| Shape::of(bits, width)).map_err(|_| DecodeError::End)
+        };
+        let first = bitmap()?;
+        let second = if event.is_pair() { bitmap()? } else { Shape::Full };
+        let mut defaults = Vec::new();
+        if event == RowsEvent::Write && !first.is_full() {
+            for column in 0..width {
+                let value = if first.has(column) {
+                    None
+                } else {
+                    let value = definitions.default_of(&map.schema, column);
+                    let omitted = || DecodeError::Omitted { column: column_name(map, column) };
+                    Some(DefaultValue::of(&value.ok_or_else(omitted)?))
+                };
+                defaults.push(value);
+            }
+        }
+        Ok(Self { event, map, wire, first, second, defaults, changes: 0 })
+    }
+
+    /// Whether all rows are read.
+    pub(crate) fn is_done(&self) -> bool {
+        self.wire.is_empty()
+    }
+
+    /// Appends images to `out`, those of an update as pairs of before and after, until it has appended
+    /// `images_max` or the event ends. Returns the number of row changes. On an error `out` is cut back
+    /// to where it was.
+    ///
+    /// # Errors
+    /// Where the event breaks its format, or a value cannot be read.
+    pub(crate) fn read(
+        &mut self,
+        out: &mut RowBuffer,
+        images_max: usize,
+    ) -> Result<u32, DecodeError> {
+        out.adopt(self.map)?;
+        let start = out.images();
+        let before = self.changes;
+        let is_plain =
+            self.first.is_full() && self.second.is_full() && self.event != RowsEvent::PartialUpdate;
+        let read = if is_plain {
+            self.read_full(out, images_max)
+        } else {
+            self.read_parts(out, images_max)
+        };
+        let end = match read {
+            Ok(end) => end,
+            Err(error) => {
+                out.truncate(start);
+                return Err(error);
+            }
+        };
+        let kinds = self.event.kinds();
+        let rows = end.saturating_sub(start) / kinds.len().max(1);
+        out.push_kinds(std::iter::repeat_n(kinds, rows).flatten().copied());
+        Ok(self.changes.saturating_sub(before))
+    }
+
+    /// Reads images that have every column; returns the number of images in `out` then.
+    fn read_full(&mut self, out: &mut RowBuffer, images_max: usize) -> Result<usize, DecodeError> {
+        let start = out.images();
+        let stop = start.saturating_add(images_max);
+        let width = self.map.schema.columns.len();
+        let is_pair = self.event.is_pair();
+        let wire = self.wire.clone();
+        let mut images = Images { width, wire, row: start, columns: out.columns_mut() };
+        while !images.wire.is_empty() && images.row < stop {
+            let mut read = images.read();
+            if read.is_ok() && is_pair {
+                read = images.read();
+            }
+            read.map_err(|fault| fault.into_error(self.map, self.changes, images.wire.at()))?;
+            self.changes = next_change(self.changes)?;
+        }
+        self.wire = images.wire;
+        Ok(images.row)
+    }
+
+    /// Reads images that lack columns, or hold changes of documents.
+    fn read_parts(&mut self, out: &mut RowBuffer, images_max: usize) -> Result<usize, DecodeError> {
+        let start = out.images();
+        let stop = start.saturating_add(images_max);
+        let mut images =
+            PartialImages::new(self.event, (&self.first, &self.second), &self.defaults);
+        let wire = self.wire.clone();
+        let mut target = Images { width: 0, wire, row: start, columns: out.columns_mut() };
+        while !target.wire.is_empty() && target.row < stop {
+            let read = images.read_change(&mut target);
+            read.map_err(|fault| fault.into_error(self.map, self.changes, target.wire.at()))?;
+            self.changes = next_change(self.changes)?;
+        }
+        self.wire = target.wire;
+        Ok(target.row)
+    }
+}
+
+fn next_change(changes: u32) -> Result<u32, DecodeError> {
+    changes.checked_add(1).ok_or(DecodeError::Mismatch("too many rows"))
+}
+
+/// Appends all images of an event. On an error `out` is cut back to where it was.
 ///
 /// # Errors
-/// Where the event breaks its format, its images lack columns, or a value cannot be read.
+/// As [`RowsDecoder`].
 pub(crate) fn decode_rows(
     event: RowsEvent,
     version: RowsVersion,
@@ -73,47 +233,8 @@ pub(crate) fn decode_rows(
     map: &TableMap,
     out: &mut RowBuffer,
 ) -> Result<u32, DecodeError> {
-    out.adopt(map)?;
-    let start = out.images();
-    let decoded = decode(event, version, body, map, out);
-    if decoded.is_err() {
-        out.truncate(start);
-    }
-    decoded
-}
-
-fn decode(
-    event: RowsEvent,
-    version: RowsVersion,
-    body: &[u8],
-    map: &TableMap,
-    out: &mut RowBuffer,
-) -> Result<u32, DecodeError> {
-    let mut wire = Wire::new(body);
-    let width = map.schema.columns.len();
-    read_front(&mut wire, event, version, width)
-        .map_err(|fault| fault.into_error(map, wire.at()))?;
-    let start = out.images();
-    let mut images = Images { width, wire, row: start, columns: out.columns_mut() };
-    let mut changes: u32 = 0;
-    while !images.wire.is_empty() {
-        let mut read = images.read();
-        if read.is_ok() && event == RowsEvent::Update {
-            read = images.read();
-        }
-        read.map_err(|fault| fault.into_error(map, changes, images.wire.at()))?;
-        changes = changes.checked_add(1).ok_or(DecodeError::Mismatch("too many rows"))?;
-    }
-    let count = images.row.saturating_sub(start);
-    match event {
-        RowsEvent::Write => out.push_kinds(std::iter::repeat_n(ImageKind::Insert, count)),
-        RowsEvent::Delete => out.push_kinds(std::iter::repeat_n(ImageKind::Delete, count)),
-        RowsEvent::Update => {
-            let pair = [ImageKind::Before, ImageKind::After];
-            out.push_kinds(std::iter::repeat_n(pair, count / 2).flatten());
-        }
-    }
-    Ok(changes)
+    let mut rows = RowsDecoder::new(event, version, body, map, &Definitions::default())?;
+    rows.read(out, usize::MAX)
 }
 
 fn read_head(wire: &mut Wire<'_>) -> Result<RowsHead, WireFault> {
@@ -134,65 +255,16 @@ fn read_width(wire: &mut Wire<'_>, version: RowsVersion) -> Result<u64, WireFaul
     wire.lenenc()
 }
 
-/// How many bitmaps of columns stand in front of the rows.
-fn bitmaps(event: RowsEvent) -> usize {
-    if event == RowsEvent::Update { 2 } else { 1 }
-}
-
-/// Why the rows cannot even begin.
-enum FrontFault {
-    Wire(WireFault),
-    Width,
-    /// The index of the first column that the images lack.
-    Absent(usize),
-}
-
-impl From<WireFault> for FrontFault {
-    fn from(fault: WireFault) -> Self {
-        Self::Wire(fault)
-    }
-}
-
-impl FrontFault {
-    fn into_error(self, map: &TableMap, at: usize) -> DecodeError {
-        match self {
-            Self::Wire(fault) => DecodeError::wire(fault, at),
-            Self::Width => DecodeError::Mismatch("another number of columns"),
-            Self::Absent(index) => DecodeError::RowImage { column: column_name(map, index) },
-        }
-    }
-}
-
-/// Reads all in front of the first row, and makes sure that every image has every column.
-fn read_front(
-    wire: &mut Wire<'_>,
-    event: RowsEvent,
-    version: RowsVersion,
-    width: usize,
-) -> Result<(), FrontFault> {
-    if usize::try_from(read_width(wire, version)?) != Ok(width) {
-        return Err(FrontFault::Width);
-    }
-    for _ in 0..bitmaps(event) {
-        let present = wire.take(width.div_ceil(8))?;
-        let is_absent = |index: &usize| !bit_lsb(present, *index);
-        if let Some(index) = (0..width).find(is_absent) {
-            return Err(FrontFault::Absent(index));
-        }
-    }
-    Ok(())
-}
-
 /// The rows of an event and the columns that they go to.
-struct Images<'a> {
+struct Images<'a, 'o> {
     width: usize,
     wire: Wire<'a>,
     /// The number of images in the columns.
     row: usize,
-    columns: &'a mut [ColumnBuffer],
+    columns: &'o mut [ColumnBuffer],
 }
 
-impl Images<'_> {
+impl Images<'_, '_> {
     /// Reads one image: the bitmap of its NULLs, then the cells that are not NULL.
     #[inline(always)]
     fn read(&mut self) -> Result<(), CellFault> {

@@ -28,7 +28,8 @@ const PAYLOAD_BYTES_MAX: u64 = 1 << 40;
 pub(crate) type Fault = &'static str;
 
 const DAMAGED: Fault = "the compressed transaction is damaged";
-pub(super) const LENGTH: Fault = "the compressed transaction is of another length than it announces";
+pub(super) const LENGTH: Fault =
+    "the compressed transaction is of another length than it announces";
 
 /// An event within a payload.
 #[derive(Clone, Copy, Debug)]
@@ -109,7 +110,9 @@ impl<'a> PayloadReader<'a> {
         }
         let length = usize::try_from(header.length).map_err(|_| LENGTH)?;
         let rest = length.checked_sub(HEADER_BYTES);
-        self.fill(rest.ok_or("an event in the compressed transaction is shorter than its header")?)?;
+        self.fill(
+            rest.ok_or("an event in the compressed transaction is shorter than its header")?,
+        )?;
         let body = self.buffer.get(HEADER_BYTES..).unwrap_or_default();
         Ok(Some(Inner { header, body }))
     }

@@ -29,10 +29,6 @@ pub(super) fn of(event: &Event<'_>, place: Place) -> Result<(), BinlogError> {
         }
         Kind::START_ENCRYPTION => return Err(BinlogError::Encrypted { place }),
         Kind::XA_PREPARE => return Err(xa(place)),
-        Kind::PARTIAL_UPDATE_ROWS => (
-            "rows with parts of JSON documents, which are not read yet",
-            "set binlog_row_value_options = '' on the server, in the sessions that write too",
-        ),
         Kind::INCIDENT => (
             "the server reports that its log lacks events",
             "rebuild the tables from a start behind this position",

@@ -1,10 +1,11 @@
 //! One column being built: the cell reader of the hot loop, and the buffers that become an array.
 
 use arrow_array::ArrayRef;
-use arrow_buffer::MutableBuffer;
+use arrow_buffer::{BooleanBuffer, MutableBuffer};
 use change::{Column, ColumnType};
 
 use super::array;
+use super::default::DefaultValue;
 use super::validity::Validity;
 use crate::decode_error::{DecodeError, ValueFault};
 use crate::definitions::DeclaredType;
@@ -15,6 +16,9 @@ use crate::wire::{Wire, WireFault};
 
 /// Bytes of an offset.
 const OFFSET_BYTES: usize = size_of::<i32>();
+
+/// Bytes of the widest value of a fixed width, a DECIMAL.
+const FIXED_BYTES_MAX: usize = size_of::<i128>();
 
 /// The values of one column.
 #[derive(Debug)]
@@ -30,6 +34,8 @@ pub(crate) struct ColumnBuffer {
     /// Text and bytes.
     bytes: Vec<u8>,
     validity: Validity,
+    /// The values that the log told; exists from the first on that it did not.
+    told: Validity,
     zero_dates: u64,
     /// What the batch before took, so that this one need not grow step by step.
     fixed_hint: usize,
@@ -51,6 +57,7 @@ impl ColumnBuffer {
             fixed: MutableBuffer::new(0),
             bytes: Vec::new(),
             validity: Validity::default(),
+            told: Validity::default(),
             zero_dates: 0,
             fixed_hint: 0,
             bytes_hint: 0,
@@ -82,6 +89,14 @@ impl ColumnBuffer {
             self.fixed.truncate(rows * self.width);
         }
         self.validity.truncate(rows);
+        self.told.truncate(rows);
+    }
+
+    /// Takes out which of the first `rows` values the log told; none where it told all. Called before
+    /// [`Self::take`].
+    pub(super) fn take_told(&mut self, rows: usize) -> Option<BooleanBuffer> {
+        let told = self.told.take(rows, self.rows());
+        told.map(|told| told.inner().clone())
     }
 
     /// Takes the first `rows` out as an array; the rest moves to the front.
@@ -128,6 +143,75 @@ impl ColumnBuffer {
         if !self.nullable {
             return Err(ValueFault::Null);
         }
+        self.push_nothing(row)
+    }
+
+    /// Appends a value that the log does not tell.
+    pub(crate) fn push_absent(&mut self, row: usize) -> Result<(), ValueFault> {
+        self.told.set_null(row);
+        self.push_nothing(row)
+    }
+
+    /// Appends the value before once more.
+    pub(crate) fn push_same(&mut self, row: usize) -> Result<(), ValueFault> {
+        if row.checked_sub(1).is_none_or(|before| self.validity.is_null(before)) {
+            return self.push_nothing(row);
+        }
+        if self.is_variable {
+            let offsets = self.fixed.typed_data::<i32>();
+            let [.., start, end] = offsets else { return Err(ValueFault::End) };
+            let (Ok(start), Ok(end)) = (usize::try_from(*start), usize::try_from(*end)) else {
+                return Err(ValueFault::End);
+            };
+            if end > self.bytes.len() || start > end {
+                return Err(ValueFault::End);
+            }
+            self.bytes.extend_from_within(start..end);
+            return self.push_end();
+        }
+        let mut value = [0; FIXED_BYTES_MAX];
+        let start = self.fixed.len().checked_sub(self.width).ok_or(ValueFault::End)?;
+        let last = self.fixed.as_slice().get(start..).ok_or(ValueFault::End)?;
+        let value = value.get_mut(..self.width).ok_or(ValueFault::End)?;
+        value.copy_from_slice(last);
+        self.fixed.extend_from_slice(value);
+        Ok(())
+    }
+
+    /// Appends the value of a definition.
+    pub(crate) fn push_default(
+        &mut self,
+        value: &DefaultValue,
+        row: usize,
+    ) -> Result<(), ValueFault> {
+        match value {
+            DefaultValue::Fixed(bytes) if !self.is_variable && bytes.len() == self.width => {
+                self.fixed.extend_from_slice(bytes);
+                Ok(())
+            }
+            DefaultValue::Variable(bytes) if self.is_variable => {
+                self.bytes.extend_from_slice(bytes);
+                self.push_end()
+            }
+            _ => self.push_null(row),
+        }
+    }
+
+    /// How the length of a JSON document is written; none for columns of another type.
+    pub(crate) fn json_prefix(&self) -> Option<Prefix> {
+        match self.cell {
+            Cell::Json(prefix) => Some(prefix),
+            _ => None,
+        }
+    }
+
+    /// Appends a document after some changes.
+    pub(crate) fn push_changed(&mut self, document: &[u8], diffs: &[u8]) -> Result<(), ValueFault> {
+        json::append_changed(document, diffs, &mut self.bytes)?;
+        self.push_end()
+    }
+
+    fn push_nothing(&mut self, row: usize) -> Result<(), ValueFault> {
         self.validity.set_null(row);
         if self.is_variable {
             return self.push_end();
@@ -295,7 +379,7 @@ fn padded<const N: usize>(value: &[u8]) -> Result<[u8; N], ValueFault> {
 }
 
 #[inline(always)]
-fn read_length(wire: &mut Wire<'_>, prefix: Prefix) -> Result<usize, WireFault> {
+pub(crate) fn read_length(wire: &mut Wire<'_>, prefix: Prefix) -> Result<usize, WireFault> {
     match prefix {
         1 => wire.u8().map(usize::from),
         2 => wire.u16().map(usize::from),

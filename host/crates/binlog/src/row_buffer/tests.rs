@@ -29,7 +29,7 @@ fn filled(rows: &[Option<i32>]) -> RowBuffer {
 }
 
 fn taken(buffer: &mut RowBuffer, images: usize) -> Vec<(Option<i32>, Option<String>)> {
-    let (columns, kinds) = buffer.take(images).expect("columns");
+    let Taken { columns, kinds, .. } = buffer.take(images).expect("columns");
     let [numbers, texts] = columns.as_slice() else { panic!("two columns") };
     let numbers = numbers.as_primitive::<Int32Type>().iter();
     let texts = texts.as_string::<i32>().iter().map(|text| text.map(str::to_owned));
@@ -70,8 +70,8 @@ fn what_is_cut_back_leaves_nothing() {
 #[test]
 fn columns_without_nulls_have_no_bitmap() {
     let mut buffer = filled(&[Some(1), Some(2), None]);
-    let (columns, _) = buffer.take(2).expect("columns");
+    let Taken { columns, .. } = buffer.take(2).expect("columns");
     assert!(columns.iter().all(|column| column.nulls().is_none()));
-    let (columns, _) = buffer.take(1).expect("columns");
+    let Taken { columns, .. } = buffer.take(1).expect("columns");
     assert!(columns.iter().all(|column| column.null_count() == 1));
 }

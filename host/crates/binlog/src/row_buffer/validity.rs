@@ -19,6 +19,10 @@ impl Validity {
         }
     }
 
+    pub(super) fn is_null(&self, row: usize) -> bool {
+        self.bits.get(row / 8).is_some_and(|bits| bits & (1 << (row % 8)) == 0)
+    }
+
     /// Forgets the NULLs from `rows` on.
     pub(super) fn truncate(&mut self, rows: usize) {
         self.bits.truncate(rows.div_ceil(8));

@@ -10,6 +10,7 @@ use arrow_array::{
 use change::ImageKind;
 
 use super::*;
+use crate::row_buffer::Taken;
 use crate::table_map::{MapRules, Names, Vendor, Written};
 use crate::value::ZeroDates;
 
@@ -27,7 +28,7 @@ fn column(map: &TableMap, values: &[&[u8]]) -> Result<ArrayRef, DecodeError> {
     let event = event(&rows);
     let changes = decode_rows(RowsEvent::Write, RowsVersion::V1, &event, map, &mut buffer)?;
     assert_eq!(usize::try_from(changes), Ok(values.len()));
-    let (columns, kinds) = buffer.take(values.len())?;
+    let Taken { columns, kinds, .. } = buffer.take(values.len())?;
     assert!(kinds.iter().all(|kind| *kind == ImageKind::Insert));
     Ok(Arc::clone(columns.first().expect("a column")))
 }
@@ -165,7 +166,7 @@ fn an_update_is_a_pair_of_images_and_extra_information_is_skipped() {
     let mut buffer = RowBuffer::new(&map);
     let changes = decode_rows(RowsEvent::Update, RowsVersion::V2, &body, &map, &mut buffer);
     assert_eq!(changes, Ok(1));
-    let (columns, kinds) = buffer.take(2).expect("columns");
+    let Taken { columns, kinds, .. } = buffer.take(2).expect("columns");
     assert_eq!(kinds, [ImageKind::Before, ImageKind::After]);
     let expected: ArrayRef = Arc::new(Int8Array::from(vec![Some(7), None]));
     assert_eq!(columns.get(1), Some(&expected));
@@ -201,7 +202,7 @@ fn an_error_names_column_row_and_byte_and_leaves_nothing_behind() {
         assert_eq!(write(rows, &mut buffer).expect_err(message).to_string(), message);
         assert_eq!(buffer.images(), 1);
     }
-    let (columns, _) = buffer.take(1).expect("columns");
+    let Taken { columns, .. } = buffer.take(1).expect("columns");
     assert_eq!(columns.first().map(|c| c.len()), Some(1));
 }
 
@@ -216,7 +217,7 @@ fn zero_dates_become_null_where_the_policy_says_so_and_are_counted() {
     let rows = [0xfe, 0, 0, 0, 0xfe, 0x5d, 0xd0, 0x0f];
     decode_rows(RowsEvent::Write, RowsVersion::V1, &event(&rows), &map, &mut buffer).expect("rows");
     assert_eq!((buffer.take_zero_dates(), buffer.take_zero_dates()), (1, 0));
-    let (columns, _) = buffer.take(2).expect("columns");
+    let Taken { columns, .. } = buffer.take(2).expect("columns");
     let expected: ArrayRef = Arc::new(Date32Array::from(vec![None, Some(19_782)]));
     assert_eq!(columns.first(), Some(&expected));
 }
@@ -251,13 +252,54 @@ fn what_no_server_writes_is_refused() {
 }
 
 #[test]
-fn images_that_lack_columns_are_refused() {
+fn an_insert_without_a_column_needs_its_default() {
     let map = Written::new(&[3, 3], &[]).map();
     let mut buffer = RowBuffer::new(&map);
     let body = [9, 0, 0, 0, 0, 0, 1, 0, 2, 1, 0xfc, 1, 0, 0, 0];
     let found = decode_rows(RowsEvent::Write, RowsVersion::V1, &body, &map, &mut buffer);
-    assert_eq!(found, Err(DecodeError::RowImage { column: "b".to_owned() }));
+    assert_eq!(found, Err(DecodeError::Omitted { column: "b".to_owned() }));
     let body = [9, 0, 0, 0, 0, 0, 1, 0, 1, 1];
     let found = decode_rows(RowsEvent::Write, RowsVersion::V1, &body, &map, &mut buffer);
     assert_eq!(found, Err(DecodeError::Mismatch("another number of columns")));
+}
+
+#[test]
+fn what_no_image_has_is_not_told_and_what_the_first_has_is_taken_from_it() {
+    let map = Written::new(&[3, 252, 3], &[2]).with(2, &[45]).map();
+    let mut buffer = RowBuffer::new(&map);
+    // Before: a and b. After: c, and in the second change NULL.
+    let front = [9, 0, 0, 0, 0, 0, 1, 0, 3, 0b011, 0b100];
+    let first = [0xfc, 1, 0, 0, 0, 2, 0, b'x', b'y', 0xfe, 7, 0, 0, 0];
+    let second = [0xfe, 2, 0, 0, 0, 0xff];
+    let body = [&front[..], &first, &second].concat();
+    let changes = decode_rows(RowsEvent::Update, RowsVersion::V1, &body, &map, &mut buffer);
+    assert_eq!(changes, Ok(2));
+    let Taken { columns, presence, .. } = buffer.take(4).expect("columns");
+    let expected: [ArrayRef; 3] = [
+        Arc::new(Int32Array::from(vec![1, 1, 2, 2])),
+        Arc::new(StringArray::from(vec![Some("xy"), Some("xy"), None, None])),
+        Arc::new(Int32Array::from(vec![None, Some(7), None, None])),
+    ];
+    assert_eq!(columns, expected);
+    let told = |column: usize| (0..4).map(move |image| (column, image));
+    let absent: Vec<_> =
+        (0..3).flat_map(told).filter(|(column, image)| !presence.has(*column, *image)).collect();
+    assert_eq!(absent, [(2, 0), (2, 2)], "NULL is told");
+}
+
+#[test]
+fn an_event_may_be_read_in_steps() {
+    let map = one(3, &[]).map();
+    let rows: Vec<u8> = (0..5_u8).flat_map(|n| [0xfe, n, 0, 0, 0]).collect();
+    let body = event(&rows);
+    let definitions = Definitions::default();
+    let event = RowsEvent::Write;
+    let mut rows =
+        RowsDecoder::new(event, RowsVersion::V1, &body, &map, &definitions).expect("rows");
+    let mut buffer = RowBuffer::new(&map);
+    let mut steps = Vec::new();
+    while !rows.is_done() {
+        steps.push(rows.read(&mut buffer, 2).expect("rows"));
+    }
+    assert_eq!((steps, buffer.images()), (vec![2, 2, 1], 5));
 }

@@ -68,7 +68,8 @@ fn types(map: &TableMap) -> Vec<String> {
 #[test]
 fn names_come_from_the_event_or_from_nowhere() {
     let written = Written::new(&[3, 8], &[]).with(1, &[0x80]).with(8, &[0]);
-    let (id, map) = TableMap::parse(&written.body(), RULES, &Definitions::default()).expect("a table map");
+    let (id, map) =
+        TableMap::parse(&written.body(), RULES, &Definitions::default()).expect("a table map");
     assert_eq!((id, map.schema.name.to_string()), (9, "d.t".to_owned()));
     assert_eq!(types(&map), ["int uint32", "bigint int64"]);
     assert_eq!(map.schema.primary_key, Some(vec![0]));

@@ -4,12 +4,15 @@
 //! Every byte of a document may be read once: offsets that overlap, which would let a small document
 //! grow without end, are refused like any other broken format.
 
+mod diff;
 mod number;
 
 use crate::decode_error::ValueFault;
 use crate::value::decimal::DecimalLayout;
 use crate::value::temporal::{append_packed_datetime, append_packed_time};
 use crate::wire::{Wire, WireFault};
+
+pub(crate) use diff::append_changed;
 
 /// The server's own limit is 100 levels (JSON_DOCUMENT_MAX_DEPTH); scalars may add one.
 const DEPTH_MAX: u32 = 101;
@@ -136,9 +139,7 @@ impl Printer<'_> {
         };
         self.out.push(open);
         for index in 0..count {
-            if index > 0 {
-                self.out.extend_from_slice(b", ");
-            }
+            self.comma(index);
             if container == Container::Object {
                 let start = width.read(&mut keys)?;
                 let length = usize::from(keys.u16()?);
@@ -159,6 +160,13 @@ impl Printer<'_> {
         }
         self.out.push(close);
         Ok(())
+    }
+
+    /// What stands before a member or cell.
+    fn comma(&mut self, index: usize) {
+        if index > 0 {
+            self.out.extend_from_slice(b", ");
+        }
     }
 
     fn inline(&mut self, kind: u8, bytes: &[u8]) -> Result<(), Broken> {

@@ -9,6 +9,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
+use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
@@ -16,9 +17,9 @@ use arrow_array::types::{
     Int16Type, Int32Type, Int64Type, TimestampMicrosecondType, UInt8Type, UInt16Type, UInt32Type,
     UInt64Type,
 };
-use arrow_array::{Array, ArrayRef};
+use arrow_array::{Array, ArrayRef, Int32Array, StringArray};
 use binlog::{DeclaredType, TableDefinitions};
-use change::{Batch, ColumnType, TableName, TableSchema};
+use change::{Batch, ColumnType, ImageKind, TableName, TableSchema};
 use serde_json::Value;
 
 /// A value in a form in which two texts of the same value are equal.
@@ -56,30 +57,46 @@ impl Tables {
             table.types.insert(column.name.clone(), (column.column_type, source_type));
         }
         let key = schema.primary_key.clone().unwrap_or_default();
+        let mut before = Row::new();
         for (image, kind) in batch.images().kinds().iter().enumerate() {
-            let cells: Vec<Cell> = (schema.columns.iter().zip(batch.columns()))
-                .map(|(column, array)| cell(column.column_type, array, image))
+            let told = |column: &usize| batch.presence().has(*column, image);
+            let columns = schema.columns.iter().zip(batch.columns()).enumerate();
+            let row: Row = columns
+                .filter(|(index, _)| told(index))
+                .map(|(_, (column, array))| {
+                    (column.name.clone(), cell(column.column_type, array, image))
+                })
                 .collect();
-            let key = match key.as_slice() {
-                [] => cells.clone(),
-                columns => columns.iter().map(|index| cells[*index].clone()).collect(),
+            assert!(key.iter().all(told), "the key of {row:?} is told");
+            let key_of = |row: &Row| -> Vec<Cell> {
+                let names = key.iter().map(|index| &schema.columns[*index].name);
+                names.map(|name| row[name].clone()).collect()
             };
-            let names = schema.columns.iter().map(|column| column.name.clone());
-            let row: Row = names.zip(cells).collect();
-            let rows = table.rows.entry(key).or_default();
             if kind.is_new() {
-                rows.push(row);
-                assert!(
-                    rows.len() == 1 || schema.primary_key.as_deref() == Some(&[]),
-                    "{row:?} twice",
-                    row = rows[0]
-                );
+                // What neither image of an update tells did not change.
+                let mut whole = std::mem::take(&mut before);
+                whole.extend(row);
+                let rows = table.rows.entry(key_of(&whole)).or_default();
+                assert!(rows.is_empty() || key.is_empty(), "{whole:?} twice");
+                rows.push(whole);
             } else {
+                let rows = table.rows.entry(key_of(&row)).or_default();
                 let at = rows.iter().position(|r| fits(r, &row));
-                rows.remove(
+                let removed = rows.swap_remove(
                     at.unwrap_or_else(|| panic!("{row:?} of {} is not there", schema.name)),
                 );
+                before = if *kind == ImageKind::Before { removed } else { Row::new() };
             }
+        }
+    }
+}
+
+impl Tables {
+    /// The text of one column of a table's only row with this integer key.
+    pub(crate) fn text(&self, table: &str, key: i128, column: &str) -> Option<&str> {
+        match self.0[table].rows[&vec![Cell::Integer(key)]][0].get(column)? {
+            Cell::Text(text) => Some(text),
+            _ => None,
         }
     }
 }
@@ -144,28 +161,52 @@ fn table_of(line: &Value) -> TableName {
 }
 
 /// What the definitions of a scenario's tables tell, as they stand at its end.
-pub(crate) struct Declared(HashMap<(TableName, String), String>);
+pub(crate) struct Declared {
+    /// The declared type of each column, in one word.
+    words: HashMap<(TableName, String), String>,
+    /// The constant default of each column, as SQL writes it.
+    defaults: HashMap<(TableName, String), String>,
+}
 
 impl Declared {
     pub(crate) fn read(folder: &Path, scenario: &str) -> Self {
-        let mut words = HashMap::new();
+        let (mut words, mut defaults) = (HashMap::new(), HashMap::new());
         for line in lines(folder, scenario, "schema") {
             for column in line["columns"].as_array().expect("columns") {
                 let text = |key: &str| column[key].as_str().expect("text").to_owned();
                 words.insert((table_of(&line), text("name")), text("type"));
             }
+            for declared in line["create"].as_str().expect("text").lines() {
+                let name = declared.trim().strip_prefix('`').and_then(|rest| rest.split_once('`'));
+                if let Some((name, rest)) = name {
+                    let default = rest.split_once(" DEFAULT ").map_or("NULL", |(_, text)| text);
+                    let default = default.trim_end_matches(',').trim_matches('\'').to_owned();
+                    defaults.insert((table_of(&line), name.to_owned()), default);
+                }
+            }
         }
-        Self(words)
+        Self { words, defaults }
     }
 }
 
 impl TableDefinitions for Declared {
     fn declared_type(&self, table: &TableName, column: &str) -> Option<DeclaredType> {
-        DeclaredType::of_word(self.0.get(&(table.clone(), column.to_owned()))?)
+        DeclaredType::of_word(self.words.get(&(table.clone(), column.to_owned()))?)
     }
 
-    fn default_of(&self, _: &TableSchema, _: usize) -> Option<ArrayRef> {
-        None
+    fn default_of(&self, schema: &TableSchema, column: usize) -> Option<ArrayRef> {
+        let column = &schema.columns[column];
+        let text = self.defaults.get(&(schema.name.clone(), column.name.clone()))?;
+        if text == "NULL" {
+            return Some(arrow_array::new_null_array(&column.column_type.arrow(), 1));
+        }
+        Some(match column.column_type {
+            ColumnType::Int32 => {
+                Arc::new(Int32Array::from(vec![text.parse::<i32>().expect("a number")]))
+            }
+            ColumnType::Utf8 => Arc::new(StringArray::from(vec![text.as_str()])),
+            other => panic!("a default of type {other}"),
+        })
     }
 }
 
@@ -175,7 +216,8 @@ pub(crate) struct Expected(BTreeMap<String, Vec<BTreeMap<String, Option<String>>
 impl Expected {
     pub(crate) fn read(folder: &Path, scenario: &str) -> Self {
         let name = |line: &Value| table_of(line).to_string();
-        let tables = lines(folder, scenario, "schema").iter().map(|line| (name(line), Vec::new())).collect();
+        let tables =
+            lines(folder, scenario, "schema").iter().map(|line| (name(line), Vec::new())).collect();
         let mut expected = Self(tables);
         for line in lines(folder, scenario, "expected") {
             let row = line["row"].as_object().expect("a row");
@@ -183,6 +225,12 @@ impl Expected {
             expected.0.get_mut(&name(&line)).expect("a table").push(row);
         }
         expected
+    }
+
+    /// The text of one column of a table's row with this id.
+    pub(crate) fn text(&self, table: &str, id: i128, column: &str) -> Option<&str> {
+        let is_it = |row: &&BTreeMap<_, Option<String>>| row["id"] == Some(id.to_string());
+        self.0[table].iter().find(is_it)?[column].as_deref()
     }
 
     /// One line for each row that is missing, wrong or too many.

@@ -1,6 +1,7 @@
 //! Events of real servers, damaged: whatever the bytes, the outcome is rows or an error.
 
 use crate::definitions::Definitions;
+use crate::row_buffer::Taken;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
@@ -68,7 +69,9 @@ fn rules() -> MapRules {
 /// Decodes both events; every image that was counted has to come out again.
 fn decode_both(map: &[u8], kind: u8, rows: &[u8]) {
     let _ = TableMap::peek_name(map);
-    let Ok((_, map)) = SchemaCache::new(rules(), Definitions::default()).table_map(map) else { return };
+    let Ok((_, map)) = SchemaCache::new(rules(), Definitions::default()).table_map(map) else {
+        return;
+    };
     let event = match kind {
         23 | 30 => RowsEvent::Write,
         24 | 31 => RowsEvent::Update,
@@ -85,7 +88,7 @@ fn decode_both(map: &[u8], kind: u8, rows: &[u8]) {
     // A second time behind the first, and half of it back out.
     let _ = decode_rows(event, version, rows, &map, &mut buffer);
     let half = buffer.images() / 2;
-    if let Ok((columns, kinds)) = buffer.take(half) {
+    if let Ok(Taken { columns, kinds, .. }) = buffer.take(half) {
         assert!(columns.iter().all(|column| column.len() == kinds.len()));
         buffer.truncate(half / 2);
         let _ = buffer.take(half);
@@ -132,7 +135,9 @@ fn damaged(bytes: &[u8], damages: &[Damage]) -> Vec<u8> {
 #[test]
 fn undamaged_events_of_full_images_decode() {
     for pair in PAIRS.iter() {
-        let (_, map) = SchemaCache::new(rules(), Definitions::default()).table_map(&pair.map).expect("a table map");
+        let (_, map) = SchemaCache::new(rules(), Definitions::default())
+            .table_map(&pair.map)
+            .expect("a table map");
         decode_both(&pair.map, pair.kind, &pair.rows);
         assert!(!map.schema.columns.is_empty());
     }
