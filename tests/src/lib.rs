@@ -13,6 +13,7 @@ pub mod host;
 pub mod manifest;
 pub mod markers;
 pub mod oracle;
+pub mod proxy;
 pub mod readers;
 pub mod servers;
 pub mod shop;
