@@ -29,6 +29,9 @@ const EPOCH_SHARE: usize = 8;
 /// Of the pipeline's memory, the share of all slices between the source and the open epoch.
 const SLICES_SHARE: usize = 8;
 
+/// Of the pipeline's memory, the share that rewriting a table's files may hold.
+const COMPACT_SHARE: usize = 4;
+
 /// Of the pipeline's memory, the bytes of log in one slice: one is decoded, one waits at either side of the
 /// chain, and one is in it. Columns may take more than the log did.
 const SLICE_SHARE: usize = 32;
@@ -69,7 +72,8 @@ pub async fn open(manifest: &Manifest, options: &RunOptions) -> Result<Parts, Ru
         None => Checkpoint::peek(folder, name)?,
     };
     let state = state.filter(|state| resume::holds(state, &manifest.source.start));
-    let lake = Lake::open(lake_options(manifest, &digest)).await?;
+    let last_chain = state.as_ref().map(|s| s.chain.clone());
+    let lake = Lake::open(LakeOptions { last_chain, ..lake_options(manifest, &digest) }).await?;
     let recovered = lake.recovered().clone();
     let resume = resume::decide(state.as_ref(), &recovered, &digest)?;
     let (source, begin) = open_source(manifest, options, &resume).await?;
@@ -117,6 +121,8 @@ fn lake_options(manifest: &Manifest, digest: &str) -> LakeOptions {
             file_bytes: sink.target_file_bytes.unwrap_or(default.file_bytes),
             compact_commits: sink.compact_commits.map_or(default.compact_commits, u64::from),
             dead_share_max: sink.compact_deleted_share.unwrap_or(default.dead_share_max),
+            memory_bytes_max: u64::try_from(manifest.pipeline.memory_bytes / COMPACT_SHARE)
+                .unwrap_or(u64::MAX),
             checkpoint_commits: sink
                 .log_checkpoint_commits
                 .map_or(default.checkpoint_commits, u64::from),

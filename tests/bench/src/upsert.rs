@@ -117,10 +117,12 @@ impl Table {
             gone_inserted: BooleanBuffer::new_unset(gone.len()),
             counts: ChangeCounts::default(),
             sources: Arc::default(),
+            absent: std::collections::BTreeSet::default(),
         };
         let (all_durable, end) = (position(self.epoch - 1), position(self.epoch));
         let epoch = Epoch { number: self.epoch, all_durable, end, changes: vec![changes] };
         self.lake.commit(epoch).await?;
+        self.lake.maintain().await?;
         Ok(())
     }
 }

@@ -44,6 +44,12 @@ pub enum RouteError {
     /// A brace without its partner, or an empty name.
     #[error("`{0}` is not a path template: placeholders are written `{{name}}`")]
     Template(String),
+    /// A part of the path behind the first placeholder that names no folder of its own: the same
+    /// folder would have two names.
+    #[error(
+        "the path template `{0}` has an empty segment, `.` or `..` behind its first placeholder"
+    )]
+    Segment(String),
     /// The path asks for a placeholder that nobody sets.
     #[error(
         "the path has the placeholder `{name}`, but table {table} has no such route variable (it has: {known})"
@@ -81,7 +87,8 @@ pub struct PathTemplate {
 
 impl PathTemplate {
     /// # Errors
-    /// Where a brace has no partner or a placeholder no name.
+    /// Where a brace has no partner or a placeholder no name, or a segment behind the first
+    /// placeholder is empty, `.` or `..`.
     pub fn parse(source: &str) -> Result<Self, RouteError> {
         let wrong = || RouteError::Template(source.to_owned());
         let mut pieces = Vec::new();
@@ -99,7 +106,14 @@ impl PathTemplate {
             return Err(wrong());
         }
         pieces.push(Piece::Text(rest.to_owned()));
-        Ok(Self { source: source.to_owned(), pieces })
+        let template = Self { source: source.to_owned(), pieces };
+        let below = source.strip_prefix(template.prefix()).unwrap_or_default();
+        let below = below.strip_prefix('/').unwrap_or(below);
+        let mut segments = below.strip_suffix('/').unwrap_or(below).split('/');
+        if !below.is_empty() && segments.any(|s| matches!(s, "" | "." | "..")) {
+            return Err(RouteError::Segment(source.to_owned()));
+        }
+        Ok(template)
     }
 
     /// The template as written.
@@ -187,6 +201,22 @@ mod tests {
         );
         assert_eq!(template.prefix(), "/lake");
         assert_eq!(PathTemplate::parse("/lake/all").expect("valid").prefix(), "/lake/all");
+    }
+
+    #[test]
+    fn a_folder_has_one_name_only() {
+        for bad in
+            ["/lake/{db}//{table}", "/lake/{db}/./t", "/lake/{db}/../x", "{db}/{t}//", "/{db}/."]
+        {
+            let error = PathTemplate::parse(bad).expect_err(bad);
+            assert_eq!(error, RouteError::Segment(bad.to_owned()));
+        }
+        // What stands before the first placeholder is written the same way every time.
+        for good in
+            ["/a//b/./../{db}/{t}/", "s3://bucket/{db}", "/x//y", "/{db}", "{db}", "/a/.{db}"]
+        {
+            assert!(PathTemplate::parse(good).is_ok(), "{good}");
+        }
     }
 
     #[test]

@@ -98,6 +98,7 @@ fn epoch(
         gone_inserted: BooleanBuffer::from_iter(gone.iter().map(|_| false)),
         counts: ChangeCounts::default(),
         sources: Arc::new(SourceKeys::default()),
+        absent: std::collections::BTreeSet::default(),
     };
     let all_durable = Position::at("bin.000001", number * 100 - 100);
     let end = Position::at("bin.000001", number * 100);

@@ -2,6 +2,7 @@
 //!
 //! Nothing here is computed; `fold` makes these and `table` or `memory` applies them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
@@ -48,6 +49,8 @@ pub struct TargetChanges {
     /// carried by the same commit and handed back to the next run in `FoldOptions::sources`; it
     /// changes rarely, so that comparing with the last one carried saves most writes.
     pub sources: Arc<SourceKeys>,
+    /// Columns of `schema` that some source table of the epoch does not have: NULL in its rows.
+    pub absent: BTreeSet<String>,
 }
 
 impl TargetChanges {

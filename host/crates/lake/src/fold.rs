@@ -316,7 +316,7 @@ impl Fold {
         let Some(fold) = self.targets.get_mut(target) else {
             return Err(LakeError::Internal("a target of the open epoch is missing".into()));
         };
-        let (batch, watch) = fold.admit(prepared)?;
+        let (batch, watch) = fold.admit(prepared, &self.hasher)?;
         Ok(Entrance { target, batch, watch })
     }
 }

@@ -48,6 +48,9 @@ pub struct Maintenance {
     pub dead_share_max: f64,
     /// Bytes of data files that one compaction takes.
     pub step_bytes_max: u64,
+    /// Bytes that a compaction may hold of the rows that it reads. What it writes comes on top: up to
+    /// twice `file_bytes`.
+    pub memory_bytes_max: u64,
     /// Log entries of a target after which a log checkpoint is written.
     pub checkpoint_commits: u64,
 }
@@ -61,6 +64,7 @@ impl Default for Maintenance {
             dead_share_max: 0.2,
             // One to two seconds of work, which the next epoch waits for.
             step_bytes_max: 32 << 20,
+            memory_bytes_max: 128 << 20,
             checkpoint_commits: 100,
         }
     }
@@ -98,6 +102,9 @@ pub struct LakeOptions {
     pub pipeline: String,
     /// The digest of the chain that makes the rows.
     pub chain: String,
+    /// The digest of the chain of the run before, where a checkpoint knows it. Where it is another
+    /// one, no table is trusted to have every change.
+    pub last_chain: Option<String>,
     /// What becomes of columns that a target does not have.
     pub new_columns: NewColumns,
     /// When tables are tidied up.
@@ -116,6 +123,7 @@ impl LakeOptions {
             path,
             pipeline: pipeline.into(),
             chain: chain.into(),
+            last_chain: None,
             new_columns: NewColumns::default(),
             maintenance: Maintenance::default(),
             store: StoreOptions::default(),
@@ -129,6 +137,7 @@ impl LakeOptions {
 pub(crate) struct Settings {
     pub(crate) pipeline: String,
     pub(crate) chain: String,
+    pub(crate) last_chain: Option<String>,
     pub(crate) new_columns: NewColumns,
     pub(crate) maintenance: Maintenance,
     pub(crate) quiet: Duration,
@@ -187,10 +196,16 @@ impl Lake {
     /// # Errors
     /// Where a store cannot be read, or a table of this pipeline cannot be written any more.
     pub async fn open(options: LakeOptions) -> Result<Self, LakeError> {
-        let LakeOptions { path, pipeline, chain, new_columns, maintenance, store, clock } = options;
-        let quiet = QUIET_MAX;
-        let settings =
-            Arc::new(Settings { pipeline, chain, new_columns, maintenance, quiet, clock });
+        let LakeOptions { path, store, .. } = options;
+        let settings = Arc::new(Settings {
+            pipeline: options.pipeline,
+            chain: options.chain,
+            last_chain: options.last_chain,
+            new_columns: options.new_columns,
+            maintenance: options.maintenance,
+            quiet: QUIET_MAX,
+            clock: options.clock,
+        });
         let shared = Shared { settings, caches: Arc::default() };
         let mut tables = BTreeMap::new();
         let found = futures::stream::iter(recover::targets(&path, &store).await?);
@@ -224,7 +239,10 @@ impl Lake {
     }
 
     /// Commits an epoch: one atomic commit for each target in `changes`, in their order, and small
-    /// ones for targets that have been quiet too long. Tidies up first where that is due.
+    /// ones for targets that have been quiet too long.
+    ///
+    /// Nothing is tidied up here: that is [`Self::maintain`]'s, so that a table which cannot be tidied
+    /// up never stands in the way of its rows.
     ///
     /// # Errors
     /// Whatever stops a commit. Some targets may have theirs then and others not: open the lake
@@ -239,7 +257,6 @@ impl Lake {
             let text = "the changes of an epoch are not in order of target";
             return Err(LakeError::Internal(text.into()));
         }
-        self.maintain().await?;
         self.broken = true;
         marker::pass(marker::COMMIT_BEGIN);
         let step = Step { epoch: number, covered: end.clone(), all_durable };
@@ -283,8 +300,8 @@ impl Lake {
         }
     }
 
-    /// Compacts and writes log checkpoints where that is due; the host calls it once it has stored
-    /// its own checkpoint, so that nobody waits for it. A failure to tidy up is a warning.
+    /// Compacts and writes log checkpoints where that is due; to be called after each commit, once
+    /// its position has been stored, so that nobody waits for it. A failure to tidy up is a warning.
     ///
     /// # Errors
     /// Where a table has been taken over by others.

@@ -12,6 +12,8 @@ use object_store::path::Path as StorePath;
 use crate::error::LakeError;
 use crate::sources::SourceKeys;
 use crate::storage::{Home, LOG_FOLDER, StoreOptions, local_path};
+use crate::table::progress::Progress;
+use crate::table::state::{PIPELINE_PROPERTY, State};
 use crate::table::{Shared, Table};
 
 /// Folders looked at below a template's prefix. A target a folder: more than `max-targets` of them
@@ -63,7 +65,7 @@ impl Recovered {
                 epoch: progress.epoch,
                 counter: progress.counter,
                 chain: progress.chain.clone(),
-                sources: progress.sources.clone(),
+                sources: table.source_keys(),
             };
             recovered.targets.insert(table.home().target().clone(), target);
         }
@@ -85,15 +87,52 @@ impl Recovered {
 /// Opens a table where it is one of this pipeline; the tables of others that lie below the same
 /// prefix are nobody's business until a row is routed to them.
 pub(crate) async fn open_own(home: Home, shared: &Shared) -> Result<Option<Table>, LakeError> {
-    let target = home.target().to_string();
-    match Table::open(home, shared).await {
+    let pipeline = &shared.settings.pipeline;
+    match Table::open(home.clone(), shared).await {
         Ok(table) => Ok(table.filter(|t| t.progress().counter > 0 || t.is_own())),
-        Err(LakeError::Incompatible { reason, .. }) => {
-            tracing::debug!(target = %target, reason, "not a table of this pipeline");
+        Err(error) if is_ours(&home, pipeline).await => Err(error),
+        Err(error) => {
+            tracing::debug!(target = %home.target(), %error, "not a table of this pipeline");
             Ok(None)
         }
-        Err(error) => Err(error),
     }
+}
+
+/// Whether a table that cannot be opened is one of this pipeline: by its property, where it has none
+/// by what the pipeline left in its log. Yes where nothing can be told.
+async fn is_ours(home: &Home, pipeline: &str) -> bool {
+    match State::load(home, None).await {
+        Ok(None) => false,
+        Ok(Some(state)) => match state.property(PIPELINE_PROPERTY) {
+            Some(owner) => owner == pipeline,
+            None => state
+                .history(home, pipeline)
+                .await
+                .map_or(true, |history| history.progress.is_some()),
+        },
+        Err(_) => log_names(home, pipeline).await,
+    }
+}
+
+/// Whether the text of a log that cannot be understood names the pipeline.
+async fn log_names(home: &Home, pipeline: &str) -> bool {
+    let name = serde_json::Value::from(pipeline).to_string();
+    let application = serde_json::Value::from(Progress::application(pipeline)).to_string();
+    for version in 0_u64.. {
+        match home.read_entry(version).await {
+            Ok(Some(entry)) => {
+                let text = String::from_utf8_lossy(&entry);
+                let property = format!("\"{PIPELINE_PROPERTY}\":{name}");
+                if text.contains(&application) || text.contains(&property) {
+                    return true;
+                }
+            }
+            // Entries that were cleaned away may have named it.
+            Ok(None) => return version == 0,
+            Err(_) => return true,
+        }
+    }
+    true
 }
 
 /// The paths below the template's prefix that it may render and that hold a Delta table.

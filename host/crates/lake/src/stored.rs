@@ -6,6 +6,7 @@
 //! `docs/reference/types.md`; a test compares the page with this file.
 
 pub mod text;
+mod union;
 
 use std::sync::Arc;
 
@@ -20,6 +21,8 @@ use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 use change::{ColumnType, KeyProof, OutputSchema, TableName};
 
 use crate::error::{FoldError, LakeError};
+
+pub use union::wider;
 
 /// Digits of 2^64-1: what a BIGINT UNSIGNED needs.
 const UINT64_DIGITS: u8 = 20;
@@ -80,6 +83,20 @@ impl StoredSchema {
     #[must_use]
     pub fn id_columns(&self) -> &[usize] {
         &self.id_columns
+    }
+
+    /// The same columns with the id columns in another key order; none where these are not the id
+    /// columns.
+    pub(crate) fn with_id_order(&self, names: &[String]) -> Option<Self> {
+        let indexes = names.iter().map(|n| self.arrow.index_of(n).ok());
+        let id_columns: Vec<usize> = indexes.collect::<Option<_>>()?;
+        let all = |of: &[usize]| {
+            let mut of = of.to_vec();
+            of.sort_unstable();
+            of
+        };
+        let same = all(&id_columns) == all(&self.id_columns);
+        same.then(|| Self { id_columns, ..self.clone() })
     }
 
     /// The names of the id columns, in key order.

@@ -19,11 +19,14 @@ pub(crate) mod merge;
 pub(crate) mod open;
 pub(crate) mod progress;
 pub(crate) mod read;
+pub(crate) mod rewrite;
 pub(crate) mod state;
 pub(crate) mod stats;
 pub(crate) mod upsert;
+pub(crate) mod weight;
 pub(crate) mod write;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use change::Position;
@@ -33,6 +36,7 @@ use serde_json::{Map, Value};
 use crate::error::LakeError;
 use crate::lake::Settings;
 use crate::marker;
+use crate::sources::SourceKeys;
 use crate::storage::{Home, Published};
 use crate::table::entry::Operation;
 use crate::table::locate::Caches;
@@ -69,6 +73,8 @@ pub(crate) struct Table {
     /// The names of the id columns, where they are known.
     ids: Option<Vec<String>>,
     wear: Wear,
+    /// Data files that are too large to be rewritten within the memory of a compaction.
+    unfit: BTreeSet<String>,
     /// When the pipeline last committed, milliseconds since 1970.
     committed_ms: i64,
 }
@@ -96,6 +102,14 @@ impl Table {
 
     pub(crate) fn progress(&self) -> &Progress {
         &self.progress
+    }
+
+    /// How the source tables are told apart, as far as the log still knows; the order of the id
+    /// columns stands in the table's properties as well.
+    pub(crate) fn source_keys(&self) -> Option<SourceKeys> {
+        let known = self.progress.sources.clone();
+        let of = |id_columns| SourceKeys { id_columns, tables: Vec::new() };
+        known.or_else(|| self.state.id_columns().map(of))
     }
 
     fn settings(&self) -> &Settings {
@@ -211,7 +225,7 @@ impl Table {
                 }
                 conflict::Verdict::OtherRows => {
                     tracing::warn!(target = %target, version, operation = %entry.operation, "others change rows of this table");
-                    self.progress.lookups = Lookups::Always;
+                    self.doubt();
                 }
             }
         }
@@ -228,6 +242,11 @@ fn further(known: Option<Position>, next: &Position) -> Option<Position> {
 
 #[cfg(test)]
 impl Table {
+    /// As where the newest commit of the pipeline is not in the log any more.
+    pub(crate) fn forget_sources_for_test(&mut self) {
+        self.progress.sources = None;
+    }
+
     /// Takes over what others committed.
     pub(crate) async fn follow_for_test(&mut self) {
         self.follow().await.expect("followed");

@@ -1,7 +1,7 @@
 //! For tests: changes from plain values, and the rows of a table through two readers that share no
 //! code.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
@@ -38,6 +38,8 @@ pub(crate) enum KeyKind {
     Text,
     /// Texts of which the first bytes say nothing.
     LongText,
+    /// Texts that are longer than a bound in a footer.
+    HugeText,
     Binary,
     Decimal,
     Timestamp,
@@ -46,11 +48,12 @@ pub(crate) enum KeyKind {
     Composite,
 }
 
-pub(crate) const KEY_KINDS: [KeyKind; 9] = [
+pub(crate) const KEY_KINDS: [KeyKind; 10] = [
     KeyKind::Int64,
     KeyKind::Int32,
     KeyKind::Text,
     KeyKind::LongText,
+    KeyKind::HugeText,
     KeyKind::Binary,
     KeyKind::Decimal,
     KeyKind::Timestamp,
@@ -59,11 +62,11 @@ pub(crate) const KEY_KINDS: [KeyKind; 9] = [
 ];
 
 impl KeyKind {
-    fn columns(self) -> Vec<Column> {
+    pub(crate) fn columns(self) -> Vec<Column> {
         let types = match self {
             Self::Int64 => vec![ColumnType::Int64],
             Self::Int32 => vec![ColumnType::Int32],
-            Self::Text | Self::LongText => vec![ColumnType::Utf8],
+            Self::Text | Self::LongText | Self::HugeText => vec![ColumnType::Utf8],
             Self::Binary => vec![ColumnType::Binary],
             Self::Decimal => vec![ColumnType::Decimal { precision: 30, scale: 4 }],
             Self::Timestamp => vec![ColumnType::TimestampMicrosLocal],
@@ -74,7 +77,7 @@ impl KeyKind {
         named.map(|(i, t)| Column::made(format!("id{i}"), t, false)).collect()
     }
 
-    fn arrays(self, keys: &[i32]) -> Vec<ArrayRef> {
+    pub(crate) fn arrays(self, keys: &[i32]) -> Vec<ArrayRef> {
         let text = |f: &dyn Fn(i32) -> String| -> ArrayRef {
             Arc::new(keys.iter().map(|k| Some(f(*k))).collect::<StringArray>())
         };
@@ -87,6 +90,7 @@ impl KeyKind {
             Self::Int32 => vec![Arc::new(Int32Array::from(keys.to_vec()))],
             Self::Text => vec![text(&|k| format!("{k}"))],
             Self::LongText => vec![text(&|k| format!("{}{k}", "x".repeat(100)))],
+            Self::HugeText => vec![text(&|k| format!("{}{k}", "x".repeat(4000)))],
             Self::Binary => {
                 let mut builder = BinaryBuilder::new();
                 keys.iter().for_each(|k| builder.append_value(k.to_be_bytes()));
@@ -193,7 +197,8 @@ pub(crate) fn changes(
         gone,
         gone_inserted,
         counts: ChangeCounts::default(),
-        sources: Arc::new(SourceKeys::default()),
+        sources: Arc::new(SourceKeys::of(schema)),
+        absent: BTreeSet::default(),
     }
 }
 

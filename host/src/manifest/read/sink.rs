@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use change::PathTemplate;
+use change::route::RouteError;
 
 use super::is_address;
 use crate::manifest::SinkSettings;
@@ -41,12 +42,22 @@ fn paths(section: &Section<'_>, folder: &Path) -> Option<(PathTemplate, PathTemp
         section.refuse("path", "`path` has to be a local path; object stores come later");
         return None;
     }
-    let Ok(written) = PathTemplate::parse(&text.text) else {
-        section.refuse(
-            "path",
-            "`path` is not a path template: a placeholder is a name in braces, such as {table}",
-        );
-        return None;
+    let written = match PathTemplate::parse(&text.text) {
+        Ok(written) => written,
+        Err(RouteError::Segment(_)) => {
+            section.refuse(
+                "path",
+                "`path` has an empty segment, `.` or `..` behind a placeholder: leave it out",
+            );
+            return None;
+        }
+        Err(_) => {
+            section.refuse(
+                "path",
+                "`path` is not a path template: a placeholder is a name in braces, such as {table}",
+            );
+            return None;
+        }
     };
     if text.text.starts_with('/') {
         return Some((written.clone(), written));

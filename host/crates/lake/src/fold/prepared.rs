@@ -6,6 +6,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Decimal128Type;
 use arrow_array::{Array, ArrayRef};
 use arrow_buffer::NullBuffer;
+use arrow_schema::DataType;
 use change::{ColumnType, KeyProof, Mark, Transformed};
 
 use super::keys::Keys;
@@ -46,6 +47,16 @@ impl Prepared {
 
     pub(super) fn columns(&self) -> &[ArrayRef] {
         &self.columns
+    }
+
+    pub(super) fn rows(&self) -> usize {
+        self.columns.first().map_or(0, Array::len)
+    }
+
+    /// The types of the id columns, in key order.
+    pub(super) fn id_types(&self) -> impl Iterator<Item = &DataType> {
+        let ids = self.stored.id_columns().iter();
+        ids.filter_map(|i| self.columns.get(*i)).map(Array::data_type)
     }
 
     pub(super) fn keys(&self) -> &Arc<Keys> {

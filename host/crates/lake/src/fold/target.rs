@@ -1,8 +1,10 @@
 //! The open epoch of one target: what became of each key so far.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arrow_array::ArrayRef;
+use arrow_array::{Array, ArrayRef, new_null_array};
+use arrow_schema::{ArrowError, DataType};
 use change::{ImageKind, KeyProof, TargetPath};
 use hashbrown::HashTable;
 use hashbrown::hash_table;
@@ -75,6 +77,8 @@ pub(super) struct TargetFold {
     index: HashTable<Indexed>,
     counts: ChangeCounts,
     sources: Arc<SourceKeys>,
+    /// Columns that some table of the target does not have.
+    absent: BTreeSet<String>,
 }
 
 impl TargetFold {
@@ -83,14 +87,18 @@ impl TargetFold {
         schema: &Arc<StoredSchema>,
         sources: Option<Arc<SourceKeys>>,
     ) -> Self {
+        // The order of the id columns is the target's, not that of whoever comes first.
+        let ordered = sources.as_ref().and_then(|s| schema.with_id_order(&s.id_columns));
+        let ordered = ordered.filter(|o| o.id_columns() != schema.id_columns());
         Self {
             path,
-            schema: Arc::clone(schema),
+            schema: ordered.map_or_else(|| Arc::clone(schema), Arc::new),
             batches: Vec::new(),
             entries: Vec::new(),
             index: HashTable::new(),
             counts: ChangeCounts::default(),
             sources: sources.unwrap_or_else(|| Arc::new(SourceKeys::of(schema))),
+            absent: BTreeSet::new(),
         }
     }
 
@@ -104,7 +112,12 @@ impl TargetFold {
     }
 
     /// Takes a batch in; gives its index, and what tells its table from the others.
-    pub(super) fn admit(&mut self, prepared: &Prepared) -> Result<(u32, Watch), LakeError> {
+    pub(super) fn admit(
+        &mut self,
+        prepared: &Prepared,
+        hasher: &KeyHasher,
+    ) -> Result<(u32, Watch), LakeError> {
+        self.widen(prepared.stored(), hasher)?;
         let held = self.held(prepared)?;
         let ids = id_columns(&self.schema, &held.columns);
         let table = prepared.stored().source();
@@ -173,7 +186,7 @@ impl TargetFold {
 
     /// The net changes.
     pub(super) fn finish(self) -> Result<TargetChanges, LakeError> {
-        let Self { path, schema, batches, entries, index, counts, sources } = self;
+        let Self { path, schema, batches, entries, index, counts, sources, absent } = self;
         drop(index);
         let entries = gather::sorted(&batches, entries);
         let wrong = |source| FoldError::Arrow { target: path.clone(), source };
@@ -192,31 +205,94 @@ impl TargetFold {
             gone_inserted,
             counts,
             sources,
+            absent,
         })
     }
 
-    /// The batch in this target's column order.
-    fn held(&self, prepared: &Prepared) -> Result<Held, LakeError> {
-        let (own, theirs) = (&self.schema, prepared.stored());
-        let order = column_order(own, theirs).map_err(|reason| FoldError::SchemasDiffer {
+    /// The batch in this target's columns; those that its table does not have are NULL.
+    fn held(&mut self, prepared: &Prepared) -> Result<Held, LakeError> {
+        let theirs = prepared.stored();
+        if std::ptr::eq(self.schema.as_ref(), theirs.as_ref()) {
+            let (columns, keys) = (prepared.columns().to_vec(), Arc::clone(prepared.keys()));
+            return Ok(Held { columns, keys });
+        }
+        let (all, rows) = (prepared.columns(), prepared.rows());
+        let mut columns = Vec::with_capacity(self.schema.arrow().fields().len());
+        for field in self.schema.arrow().fields() {
+            let found = theirs.arrow().index_of(field.name()).ok().and_then(|i| all.get(i));
+            columns.push(match found {
+                Some(column) => in_type(column, field.data_type()).map_err(self.arrow())?,
+                None => {
+                    self.absent.insert(field.name().clone());
+                    new_null_array(field.data_type(), rows)
+                }
+            });
+        }
+        let ids = id_columns(&self.schema, &columns);
+        let keys = if ids.iter().map(Array::data_type).eq(prepared.id_types())
+            && self.schema.id_names().eq(theirs.id_names())
+        {
+            Arc::clone(prepared.keys())
+        } else {
+            Arc::new(Keys::of(&ids).map_err(self.arrow())?)
+        };
+        Ok(Held { columns, keys })
+    }
+
+    /// Takes up the columns of another table of the target, and wider types; the batches so far
+    /// follow.
+    fn widen(&mut self, theirs: &StoredSchema, hasher: &KeyHasher) -> Result<(), LakeError> {
+        let union = self.schema.union(theirs).map_err(|reason| FoldError::SchemasDiffer {
             target: self.path.clone(),
-            first: own.source().clone(),
+            first: self.schema.source().clone(),
             second: theirs.source().clone(),
             reason,
         })?;
-        let all = prepared.columns();
-        let columns: Vec<ArrayRef> = match order {
-            None => all.to_vec(),
-            Some(order) => order.iter().filter_map(|i| all.get(*i)).cloned().collect(),
-        };
-        let keys = if own.id_names().eq(theirs.id_names()) {
-            Arc::clone(prepared.keys())
-        } else {
-            let keys = Keys::of(&id_columns(own, &columns))
-                .map_err(|source| FoldError::Arrow { target: self.path.clone(), source })?;
-            Arc::new(keys)
-        };
-        Ok(Held { columns, keys })
+        let Some(union) = union else { return Ok(()) };
+        let former = std::mem::replace(&mut self.schema, Arc::new(union));
+        let mut batches = std::mem::take(&mut self.batches);
+        for held in &mut batches {
+            let rows = held.columns.first().map_or(0, Array::len);
+            let mut columns = held.columns.iter();
+            let wider = self.schema.arrow().fields().iter().map(|field| match columns.next() {
+                Some(column) => in_type(column, field.data_type()),
+                None => Ok(new_null_array(field.data_type(), rows)),
+            });
+            held.columns = wider.collect::<Result<_, _>>().map_err(self.arrow())?;
+        }
+        let fields = self.schema.arrow().fields();
+        let new = fields.iter().skip(former.arrow().fields().len());
+        self.absent.extend(new.map(|f| f.name().clone()));
+        if self.schema.id_arrow() != former.id_arrow() {
+            self.encode_keys_anew(&mut batches, hasher)?;
+        }
+        self.batches = batches;
+        Ok(())
+    }
+
+    /// Keys of another type have another form.
+    fn encode_keys_anew(
+        &mut self,
+        batches: &mut [Held],
+        hasher: &KeyHasher,
+    ) -> Result<(), LakeError> {
+        for held in batches.iter_mut() {
+            let ids = id_columns(&self.schema, &held.columns);
+            held.keys = Arc::new(Keys::of(&ids).map_err(self.arrow())?);
+        }
+        self.index.clear();
+        for (at, entry) in (0_u32..).zip(&mut self.entries) {
+            let code = batches.get(entry.batch()).and_then(|h| h.keys.code(entry.row(), hasher));
+            entry.code = code.unwrap_or(entry.code);
+            let hash = hasher.of_code(entry.code);
+            self.index.insert_unique(spread(hash), Indexed { hash, entry: at }, |i| spread(i.hash));
+        }
+        Ok(())
+    }
+
+    fn arrow(&self) -> impl Fn(ArrowError) -> FoldError + use<> {
+        let target = self.path.clone();
+        move |source| FoldError::Arrow { target: target.clone(), source }
     }
 
     fn count(&mut self, kind: ImageKind) {
@@ -244,37 +320,10 @@ fn same_bytes(batches: &[Held], entry: Entry, keys: &Keys, image: usize) -> bool
     known.is_some() && known == keys.bytes(image)
 }
 
-/// For each column of `own` the index of the same column in `theirs`; none where the order is the
-/// same. The id columns have to be the same ones, in whatever order.
-fn column_order(own: &StoredSchema, theirs: &StoredSchema) -> Result<Option<Vec<usize>>, String> {
-    if std::ptr::eq(own, theirs) {
-        return Ok(None);
+/// A column in a type that holds all of its values.
+fn in_type(column: &ArrayRef, data_type: &DataType) -> Result<ArrayRef, ArrowError> {
+    if column.data_type() == data_type {
+        return Ok(Arc::clone(column));
     }
-    let (mine, other) = (own.arrow(), theirs.arrow());
-    let mut order = Vec::with_capacity(mine.fields().len());
-    for field in mine.fields() {
-        let name = field.name();
-        let (index, found) = other
-            .column_with_name(name)
-            .ok_or_else(|| format!("column `{name}` is only in the first"))?;
-        if found.data_type() != field.data_type() {
-            let (first, second) = (field.data_type(), found.data_type());
-            return Err(format!("column `{name}` is stored as {first} and as {second}"));
-        }
-        order.push(index);
-    }
-    let extra = other.fields().iter().find(|f| mine.column_with_name(f.name()).is_none());
-    if let Some(field) = extra {
-        return Err(format!("column `{}` is only in the second", field.name()));
-    }
-    let ids = |s: &StoredSchema| {
-        let mut names: Vec<String> = s.id_names().map(str::to_owned).collect();
-        names.sort_unstable();
-        names
-    };
-    if ids(own) != ids(theirs) {
-        let list = |s: &StoredSchema| s.id_names().collect::<Vec<_>>().join(", ");
-        return Err(format!("their id columns are ({}) and ({})", list(own), list(theirs)));
-    }
-    Ok(Some(order).filter(|o| !o.iter().copied().eq(0..o.len())))
+    arrow_cast::cast(column, data_type)
 }

@@ -359,22 +359,78 @@ fn columns_of_a_second_table_are_brought_into_the_order_of_the_first() {
 
     let shard = || ("shard", ColumnType::Utf8, texts(&["two"]));
     let id = || ("id", ColumnType::Int64, ints(&[1]));
+    let noted = |name| ("s1", vec![shard(), id(), (name, ColumnType::Int64, ints(&[1]))]);
+    let with = |(table, columns)| batch(table, &[Insert], columns, &[0, 1]);
     let cases = [
-        other(vec![("id", ColumnType::Utf8, texts(&["1"])), shard()]),
-        other(vec![("ID", ColumnType::Int64, ints(&[1])), shard()]),
-        other(vec![id(), shard(), ("more", ColumnType::Int64, ints(&[1]))]),
-        batch("s2", &[Insert], vec![shard(), id()], &[1]),
+        (other(vec![("id", ColumnType::Utf8, texts(&["1"])), shard()]), None),
+        (other(vec![("ID", ColumnType::Int64, ints(&[1])), shard()]), None),
+        (batch("s2", &[Insert], vec![shard(), id()], &[1]), None),
+        (with(noted("Note")), Some(with(noted("note")))),
     ];
     let reasons: Vec<String> = cases
         .into_iter()
-        .map(|c| fold(&[sharded("s1", "one", &[7]), c]).expect_err("differs").to_string())
+        .map(|(c, d)| {
+            let all: Vec<_> = [sharded("s1", "one", &[7]), c].into_iter().chain(d).collect();
+            fold(&all).expect_err("differs").to_string()
+        })
         .collect();
     insta::assert_snapshot!(reasons.join("\n"), @r#"
     target /lake/all gets different columns from table shop.s1 and table shop.s2: column `id` is stored as Int64 and as Utf8
-    target /lake/all gets different columns from table shop.s1 and table shop.s2: column `id` is only in the first
-    target /lake/all gets different columns from table shop.s1 and table shop.s2: column `more` is only in the second
+    target /lake/all gets different columns from table shop.s1 and table shop.s2: their id columns are (shard, id) and (shard, ID)
     target /lake/all gets different columns from table shop.s1 and table shop.s2: their id columns are (shard, id) and (id)
+    target /lake/all gets different columns from table shop.s1 and table shop.s1: column `note` differs from `Note` by case only
     "#);
+}
+
+#[test]
+fn tables_of_a_target_need_not_change_their_columns_at_once() {
+    let table = |name: &str, id, columns| batch(name, &[Insert], columns, &[0, id]);
+    let shard = |s: &str| ("shard", ColumnType::Utf8, texts(&[s]));
+    let small = |v: i32| -> ArrayRef { Arc::new(Int32Array::from(vec![v])) };
+    let old = || {
+        let note = ("note", ColumnType::Int32, small(5));
+        table("s1", 1, vec![shard("one"), ("id", ColumnType::Int32, small(-7)), note])
+    };
+    let new = || {
+        let more = ("more", ColumnType::Utf8, texts(&["x"]));
+        table("s2", 2, vec![shard("two"), more, ("id", ColumnType::Int64, ints(&[1 << 40]))])
+    };
+    let expected = [
+        (
+            vec![old(), new(), old()],
+            [json!(["one", -7, 5, null]), json!(["two", 1_099_511_627_776_i64, null, "x"])],
+        ),
+        (
+            vec![new(), old()],
+            [json!(["one", null, -7, 5]), json!(["two", "x", 1_099_511_627_776_i64, null])],
+        ),
+    ];
+    for (batches, expected) in expected {
+        let changes = fold(&batches).expect("folds");
+        assert_eq!(rows(&changes[0]), expected);
+        assert_eq!(changes[0].absent.iter().collect::<Vec<_>>(), ["more", "note"]);
+    }
+}
+
+#[test]
+fn a_target_keeps_the_order_of_its_id_columns() {
+    let turned = |shard: &str| {
+        let columns = vec![
+            ("id", ColumnType::Int64, ints(&[1])),
+            ("shard", ColumnType::Utf8, texts(&[shard])),
+        ];
+        batch("s2", &[Insert], columns, &[0, 1])
+    };
+    let mut fold = Fold::new(options());
+    fold.push(&sharded("s1", "one", &[7])).expect("folds");
+    fold.push(&turned("two")).expect("folds");
+    fold.take().expect("folds");
+    // In the next epoch the other table comes first.
+    fold.push(&turned("two")).expect("folds");
+    fold.push(&sharded("s1", "one", &[7])).expect("folds");
+    let changes = fold.take().expect("folds");
+    assert_eq!(changes[0].schema.id_names().collect::<Vec<_>>(), ["shard", "id"]);
+    assert_eq!(rows(&changes[0]), [json!([7, "one"]), json!([1, "two"])]);
 }
 
 #[test]

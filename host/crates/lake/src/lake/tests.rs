@@ -30,7 +30,7 @@ async fn rows_come_change_and_go() {
 type ModelEpoch = Vec<(i32, Option<i32>)>;
 
 fn model_epochs() -> impl Strategy<Value = Vec<ModelEpoch>> {
-    let change = (0..60i32, proptest::option::weighted(0.7, 0..1000i32));
+    let change = (-30..30i32, proptest::option::weighted(0.7, 0..1000i32));
     proptest::collection::vec(proptest::collection::vec(change, 1..25), 1..9)
 }
 
@@ -97,15 +97,13 @@ async fn every_kind_of_key_is_found_among_many_files() {
         let mut lake = Lake::open(options(root.path())).await.expect("opened");
         let mut model = BTreeMap::new();
         // Each epoch writes its own range, so that bounds rule most files out.
-        for number in 1..=6 {
-            let keys = (number * 1000)..(number * 1000 + 500);
-            let net = keys.map(|k| (k, insert(k))).collect();
-            model.extend((number * 1000..number * 1000 + 500).map(|k| (k, k)));
-            let number = u64::try_from(number).expect("positive");
+        for (number, first) in (1..).zip([-3000, -2000, -1000, -200, 1000, 3000]) {
+            let net = (first..first + 500).map(|k| (k, insert(k))).collect();
+            model.extend((first..first + 500).map(|k| (k, k)));
             let changes = changes(&target, &schema, kind, &net);
             lake.commit(epoch(number, vec![changes])).await.expect("committed");
         }
-        let touched = [1000, 1499, 3250, 6000, 6499, 999, 1500, 7000];
+        let touched = [-3000, -2501, -1700, -200, -1, 0, 299, 1000, 3499, -3001, -2500, 300, 9000];
         let net = touched.iter().map(|k| (*k, put(-1))).collect();
         model.extend(touched.iter().map(|k| (*k, -1)));
         let changes = changes(&target, &schema, kind, &net);
@@ -362,9 +360,14 @@ async fn a_table_of_others_is_adopted_where_it_can_be_written() {
         let first = made.replacen(from, to, 1);
         assert_ne!(first, made, "{from}");
         std::fs::write(log.join("00000000000000000000.json"), first).expect("written");
-        let mut lake = Lake::open(options(simple.root.path())).await.expect("opened");
-        let error = lake.commit(epoch(3, vec![simple.changes(&[(1, put(1))])])).await;
-        let error = error.expect_err("refused");
+        // What the pipeline left in the log makes the table its own, unless another owns it now.
+        let error = match Lake::open(options(simple.root.path())).await {
+            Err(error) => error,
+            Ok(mut lake) => {
+                let epoch = epoch(3, vec![simple.changes(&[(1, put(1))])]);
+                lake.commit(epoch).await.expect_err("refused")
+            }
+        };
         texts.push(foreign::plain(&simple.target, &error));
         texts.push(change::Diagnose::hint(&error).expect("a hint"));
     }
@@ -467,3 +470,5 @@ async fn what_is_doubted_is_looked_for_even_after_a_restart() {
 
 mod faults;
 mod foreign;
+mod maintenance;
+mod trust;

@@ -20,13 +20,14 @@ pub(crate) enum Bound {
     Bytes(Vec<u8>),
 }
 
-/// Least and greatest value of each id column, in key order, where they are known.
+/// Least and greatest value of id columns by name, where they are known. By name, since source tables
+/// that share a target may have its id columns in another order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Bounds(Vec<Option<(Bound, Bound)>>);
+pub(crate) struct Bounds(Vec<(String, (Bound, Bound))>);
 
 impl Bounds {
-    pub(crate) fn columns(&self) -> &[Option<(Bound, Bound)>] {
-        &self.0
+    pub(crate) fn of(&self, column: &str) -> Option<&(Bound, Bound)> {
+        self.0.iter().find(|(name, _)| name == column).map(|(_, bounds)| bounds)
     }
 
     /// From the text of `Add.stats`.
@@ -39,9 +40,9 @@ impl Bounds {
                 _ => None,
             }
         };
-        let columns = ids.fields().iter().map(|field| {
+        let columns = ids.fields().iter().filter_map(|field| {
             let name = field.name();
-            match field.data_type() {
+            let bounds = match field.data_type() {
                 DataType::Int8
                 | DataType::Int16
                 | DataType::Int32
@@ -51,19 +52,20 @@ impl Bounds {
                     Some((Bound::Number(low), Bound::Number(high)))
                 }
                 _ => None,
-            }
+            };
+            Some((name.clone(), bounds?))
         });
         Self(columns.collect())
     }
 
     /// From the footer of a Parquet file. A column that the file does not have has no bounds.
     pub(crate) fn of_row_group(group: &RowGroupMetaData, ids: &SchemaRef) -> Self {
-        let columns = ids.fields().iter().map(|field| {
+        let columns = ids.fields().iter().filter_map(|field| {
             let chunk = group
                 .columns()
                 .iter()
                 .find(|c| matches!(c.column_path().parts(), [only] if only == field.name()))?;
-            chunk_bounds(chunk, field.data_type())
+            Some((field.name().clone(), chunk_bounds(chunk, field.data_type())?))
         });
         Self(columns.collect())
     }
@@ -152,10 +154,13 @@ pub(crate) fn days_of(date: &str) -> Option<i128> {
 mod tests {
     use std::sync::Arc;
 
+    use arrow_array::RecordBatch;
     use arrow_schema::{Field, Schema};
     use serde_json::json;
 
     use super::*;
+    use crate::table::write::{Encoder, Layout};
+    use crate::testing::KeyKind;
 
     #[test]
     fn dates_become_days() {
@@ -194,11 +199,42 @@ mod tests {
             };
             let trusted = matches!(data_type, DataType::Int64 | DataType::Date32);
             let expected = trusted.then_some((Bound::Number(7), Bound::Number(7)));
-            assert_eq!(
-                Bounds::of_stats(&stats(value), &ids),
-                Bounds(vec![expected]),
-                "{data_type}"
-            );
+            let found = Bounds::of_stats(&stats(value), &ids);
+            assert_eq!(found.of("id"), expected.as_ref(), "{data_type}");
         }
+    }
+
+    #[test]
+    fn a_footer_tells_exact_bounds_or_none() {
+        let bound = |kind: KeyKind, keys: &[i32]| {
+            let fields = kind.columns().into_iter().map(|c| {
+                Field::new(c.name.clone(), crate::stored::stored_type(c.column_type), true)
+            });
+            let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+            let layout = Layout { schema: Arc::clone(&schema), ids: vec![0], file_bytes: 1 << 20 };
+            let mut encoder = Encoder::new(layout);
+            let rows = RecordBatch::try_new(Arc::clone(&schema), kind.arrays(keys));
+            encoder.push(&rows.expect("a batch")).expect("encoded");
+            let file = encoder.finish().expect("encoded").expect("a file");
+            let group = file.footer().metadata().row_group(0).clone();
+            Bounds::of_row_group(&group, &schema).of("id0").cloned()
+        };
+        let number = |low: i128, high: i128| Some((Bound::Number(low), Bound::Number(high)));
+        let scale = 10_i128.pow(20);
+        let cases = [
+            (KeyKind::Int64, number(-2 * 10_000_000_000, 10_000_000_000)),
+            (KeyKind::Int32, number(-2, 1)),
+            (KeyKind::Date, number(-2, 1)),
+            (KeyKind::Timestamp, number(1_699_999_999_999_998, 1_700_000_000_000_001)),
+            (KeyKind::Decimal, number(-2 * scale, scale)),
+            (KeyKind::HugeText, None),
+        ];
+        for (kind, expected) in cases {
+            assert_eq!(bound(kind, &[1, -2, 0]), expected, "{kind:?}");
+        }
+        let text = |text: &str| Bound::Bytes(text.as_bytes().to_vec());
+        assert_eq!(bound(KeyKind::Text, &[1, -2, 0]), Some((text("-2"), text("1"))));
+        let bytes = |k: i32| Bound::Bytes(k.to_be_bytes().to_vec());
+        assert_eq!(bound(KeyKind::Binary, &[1, -2, 0]), Some((bytes(0), bytes(-2))));
     }
 }

@@ -7,6 +7,7 @@ use arrow_schema::{ArrowError, Field, Schema, SchemaRef};
 use delta_kernel::engine::arrow_conversion::{TryIntoArrow, TryIntoKernel};
 use delta_kernel::schema::{DataType as DeltaType, PrimitiveType, StructField, StructType};
 
+use crate::changes::TargetChanges;
 use crate::error::LakeError;
 use crate::lake::NewColumns;
 use crate::storage::Home;
@@ -16,7 +17,7 @@ use crate::stored::StoredSchema;
 pub(crate) fn added(
     home: &Home,
     table: &StructType,
-    changes: &StoredSchema,
+    changes: &TargetChanges,
     policy: NewColumns,
 ) -> Result<Vec<StructField>, LakeError> {
     let refuse = |reason: String, hint: String| LakeError::Schema {
@@ -24,6 +25,7 @@ pub(crate) fn added(
         reason,
         hint,
     };
+    let (changes, absent) = (&changes.schema, &changes.absent);
     let wanted = delta_schema(changes.arrow())?;
     let mut new = Vec::new();
     for field in wanted.fields() {
@@ -62,7 +64,7 @@ pub(crate) fn added(
                 format!("run `ALTER TABLE .. ALTER COLUMN {} DROP NOT NULL`", field.name()),
             ));
         }
-        if !ours && policy == NewColumns::Refuse {
+        if (!ours || absent.contains(field.name())) && policy == NewColumns::Refuse {
             return Err(refuse(
                 format!("column `{}` of the table is missing in the changes", field.name()),
                 "set `sink.merge-schema = true`: the column is then NULL from here on".into(),

@@ -5,10 +5,8 @@
 //! takes a bounded number of files and bytes; what is left is the next step's.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use deltalake::kernel::Action;
-use object_store::ObjectStoreExt;
 use serde_json::{Map, Value};
 
 use crate::error::LakeError;
@@ -17,19 +15,18 @@ use crate::marker;
 use crate::storage::Published;
 use crate::table::entry::Operation;
 use crate::table::files::{DataChange, DataFile, Files};
-use crate::table::locate;
-use crate::table::merge::{Merge, Run};
 use crate::table::state::PIPELINE_PROPERTY;
-use crate::table::write::{self, Encoder, Layout, NewFile};
+use crate::table::write::NewFile;
 use crate::table::{FileChanges, Table, read};
 
-/// Files that one step takes: each keeps a decoded batch in memory.
+/// Files that one step takes: each keeps a row group and a decoded batch in memory.
 const FILES_MAX: usize = 64;
 
 /// What a step takes, and whether there is more.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Choice {
-    names: BTreeSet<String>,
+    /// What gains most comes first.
+    names: Vec<String>,
     more: bool,
 }
 
@@ -44,12 +41,12 @@ impl Table {
     pub(crate) async fn maintain(&mut self) -> Result<(), LakeError> {
         let rules = self.settings().maintenance.clone();
         if self.wear.commits >= rules.compact_commits.max(1) {
-            let choice = choose(&self.state.files, &rules);
+            let choice = choose(&self.state.files, &rules, &self.unfit);
             if !choice.more {
                 self.wear.commits = 0;
             }
             if !choice.names.is_empty() && self.progress.counter > 0 {
-                self.compact(&choice.names).await?;
+                self.compact(&choice).await?;
             }
         }
         if self.wear.entries >= rules.checkpoint_commits.max(1) {
@@ -59,19 +56,39 @@ impl Table {
         Ok(())
     }
 
-    async fn compact(&mut self, names: &BTreeSet<String>) -> Result<(), LakeError> {
+    async fn compact(&mut self, choice: &Choice) -> Result<(), LakeError> {
         let target = self.home.target().clone();
         let Some(ids) = self.known_ids() else {
             return Ok(());
         };
-        let files = match self.rewrite(names, ids).await {
-            Ok(files) => files,
+        let chosen: Vec<DataFile> =
+            choice.names.iter().filter_map(|n| self.state.files.get(n)).cloned().collect();
+        let mut unfit = Vec::new();
+        let rewritten = async {
+            let mut sources = self.sources(chosen.iter(), &ids).await?;
+            unfit.append(&mut sources.too_large);
+            let names: Vec<String> = sources.names().map(str::to_owned).collect();
+            // One file that memory allows, of many that would gain together, gains nothing alone.
+            let rules = &self.settings().maintenance;
+            let alone = sources.left_out
+                && names.len() < 2
+                && !chosen.iter().any(|f| names.iter().any(|n| n == f.name()) && is_worn(f, rules));
+            if names.is_empty() || alone {
+                return Ok((Vec::new(), Vec::new()));
+            }
+            self.rewrite(&sources, &ids).await.map(|files| (names, files))
+        };
+        let rewritten = rewritten.await;
+        self.unfit.extend(unfit);
+        let (names, files) = match rewritten {
+            Ok((names, _)) if names.is_empty() => return Ok(()),
+            Ok(rewritten) => rewritten,
             Err(error) => {
                 tracing::warn!(target = %target, %error, "compaction failed, going on without");
                 return Ok(());
             }
         };
-        let (changes, metrics) = self.exchange(names, &files);
+        let (changes, metrics) = self.exchange(&names, &files);
         let next = self.next_progress(None);
         marker::pass(marker::COMPACT_BEFORE_LOG_ENTRY);
         let published = self.publish(Operation::Compact, metrics, changes, next).await?;
@@ -102,50 +119,8 @@ impl Table {
         indexes.ok()
     }
 
-    /// Writes the live rows of files to new files, and makes these durable.
-    async fn rewrite(
-        &self,
-        names: &BTreeSet<String>,
-        ids: Vec<usize>,
-    ) -> Result<Vec<NewFile>, LakeError> {
-        let schema = Arc::clone(&self.state.arrow);
-        let file_bytes = self.settings().maintenance.file_bytes;
-        let layout = Layout { schema: Arc::clone(&schema), ids: ids.clone(), file_bytes };
-        let mut runs = Vec::new();
-        for file in names.iter().filter_map(|n| self.state.files.get(n)) {
-            let dead = locate::dead_rows(&self.home, &self.shared.caches, file).await?;
-            let footers = &self.shared.caches.footers;
-            let footer = read::footer(&self.home, footers, file.name(), file.size()).await?;
-            runs.push(Run::open(&self.home, file.name(), &footer, &schema, &ids, dead)?);
-        }
-        let mut merge = Merge::new(schema, &ids, runs)?;
-        let mut encoder = Encoder::new(layout);
-        let mut files = Vec::new();
-        let wrong = |e| write::write_error(&self.home, e);
-        while let Some(batch) = merge.next().await? {
-            for full in encoder.push(&batch).map_err(wrong)? {
-                files.push(self.store_unchanged(full).await?);
-            }
-        }
-        if let Some(last) = encoder.finish().map_err(wrong)? {
-            files.push(self.store_unchanged(last).await?);
-        }
-        let written: Vec<String> = files.iter().map(|f| f.add.path.clone()).collect();
-        self.home.disk().sync_files(&written).await?;
-        self.home.disk().sync_folder("").await?;
-        Ok(files)
-    }
-
-    async fn store_unchanged(&self, file: write::Encoded) -> Result<NewFile, LakeError> {
-        write::store(&self.home, file, DataChange::No, self.now_ms()).await
-    }
-
     /// The actions that put new files in the place of old ones, and what the log says of it.
-    fn exchange(
-        &self,
-        names: &BTreeSet<String>,
-        files: &[NewFile],
-    ) -> (FileChanges, Map<String, Value>) {
+    fn exchange(&self, names: &[String], files: &[NewFile]) -> (FileChanges, Map<String, Value>) {
         let now_ms = self.now_ms();
         let mut changes = FileChanges::default();
         for file in names.iter().filter_map(|n| self.state.files.get(n)) {
@@ -161,15 +136,6 @@ impl Table {
         let metrics = metrics.map(|(k, v)| (k.to_owned(), Value::String(v)));
         (changes, metrics.into_iter().collect())
     }
-
-    /// Deletes files that no log entry names; what stays behind is litter that a vacuum finds.
-    pub(crate) async fn discard(&self, files: &[NewFile]) {
-        for file in files {
-            if let Ok(path) = self.home.path(&file.add.path) {
-                let _ = self.home.store().delete(&path).await;
-            }
-        }
-    }
 }
 
 fn is_worn(file: &DataFile, rules: &Maintenance) -> bool {
@@ -180,10 +146,11 @@ fn is_worn(file: &DataFile, rules: &Maintenance) -> bool {
 
 /// The files that gain by being rewritten: the worn ones and with them the small ones, or the small
 /// ones alone once there are many.
-fn choose(files: &Files, rules: &Maintenance) -> Choice {
-    let mut worn: Vec<&DataFile> = files.iter().filter(|f| is_worn(f, rules)).collect();
+fn choose(files: &Files, rules: &Maintenance, unfit: &BTreeSet<String>) -> Choice {
+    let files = || files.iter().filter(|f| !unfit.contains(f.name()));
+    let mut worn: Vec<&DataFile> = files().filter(|f| is_worn(f, rules)).collect();
     let is_small = |f: &&DataFile| f.size() < rules.file_bytes / 2 && !is_worn(f, rules);
-    let mut small: Vec<&DataFile> = files.iter().filter(is_small).collect();
+    let mut small: Vec<&DataFile> = files().filter(is_small).collect();
     // Where files are rewritten anyway, small ones come along for little.
     if worn.is_empty() && small.len() < rules.small_files_max.max(2) {
         small.clear();
@@ -199,7 +166,7 @@ fn choose(files: &Files, rules: &Maintenance) -> Choice {
             choice.more = true;
             break;
         }
-        choice.names.insert(file.name().to_owned());
+        choice.names.push(file.name().to_owned());
     }
     choice
 }
@@ -237,7 +204,8 @@ mod tests {
             step_bytes_max: 250,
             ..Maintenance::default()
         };
-        let choice = choose(&files, &rules);
+        let mut choice = choose(&files, &rules, &BTreeSet::from(["unfit".to_owned()]));
+        choice.names.sort_unstable();
         choice.names.into_iter().chain(choice.more.then(|| "more".to_owned())).collect()
     }
 
@@ -248,6 +216,7 @@ mod tests {
         assert!(chosen(&[big("a", 24), small("b"), small("c")]).is_empty());
         assert_eq!(chosen(&[big("a", 25), small("b"), small("c")]), ["a", "b", "c"]);
         assert_eq!(chosen(&[big("a", 0), small("b"), small("c"), small("d")]), ["b", "c", "d"]);
+        assert!(chosen(&[big("unfit", 99)]).is_empty());
         let many = [big("a", 30), big("b", 40), big("c", 50)];
         assert_eq!(chosen(&many), ["b", "c", "more"], "the most worn first, up to a step's bytes");
     }

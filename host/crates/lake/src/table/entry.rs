@@ -88,6 +88,8 @@ struct Line {
 #[serde(rename_all = "camelCase")]
 struct Info {
     #[serde(default)]
+    timestamp: Option<i64>,
+    #[serde(default)]
     operation: Option<String>,
     #[serde(default)]
     operation_parameters: Option<Value>,
@@ -113,6 +115,8 @@ struct MetadataLine {
 pub(crate) struct Entry {
     /// The version.
     pub(crate) version: u64,
+    /// When it was written, by its writer's clock: milliseconds since 1970.
+    pub(crate) timestamp_ms: Option<i64>,
     /// The operation's name in upper case, empty where it does not say.
     pub(crate) operation: String,
     /// The `mode` among the operation's parameters, in upper case.
@@ -142,6 +146,7 @@ pub(crate) fn decode(home: &Home, version: u64, bytes: &[u8]) -> Result<Entry, L
         lines = lines.saturating_add(1);
         let line = line.map_err(damaged)?;
         if let Some(info) = line.commit_info {
+            entry.timestamp_ms = info.timestamp;
             entry.operation = info.operation.unwrap_or_default().to_uppercase();
             let mode = info.operation_parameters.as_ref().and_then(|p| p.get("mode"));
             entry.mode = mode.and_then(Value::as_str).unwrap_or_default().to_uppercase();

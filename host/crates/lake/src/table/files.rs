@@ -15,7 +15,7 @@ pub(crate) struct DataFile {
     add: Add,
     /// Rows in the file, dead ones included; none where the log does not say.
     rows: Option<u64>,
-    /// The bounds of the id columns, once they were asked for; a table's id columns never change.
+    /// The bounds of the id columns, once they were asked for; which columns they are never changes.
     bounds: OnceLock<Bounds>,
 }
 

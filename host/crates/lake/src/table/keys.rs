@@ -120,8 +120,8 @@ impl Wanted {
     /// hold anything.
     pub(crate) fn may_lie_in(&self, bounds: &Bounds) -> bool {
         let mut known: Vec<(&[Bound], &(Bound, Bound))> = Vec::new();
-        for (values, bounds) in self.values.iter().zip(bounds.columns()) {
-            if let (Some(values), Some(bounds)) = (values, bounds) {
+        for (values, field) in self.values.iter().zip(self.schema.fields()) {
+            if let (Some(values), Some(bounds)) = (values, bounds.of(field.name())) {
                 known.push((values, bounds));
             }
         }

@@ -160,10 +160,12 @@ fn hits(
     Ok(hits)
 }
 
-/// The row groups that may hold one of the keys, ascending.
+/// The row groups that may hold one of the keys, ascending. Empty ones are none of them: a reader
+/// passes over them without a word.
 fn candidate_groups(footer: &ArrowReaderMetadata, wanted: &Wanted) -> Vec<usize> {
     let groups = footer.metadata().row_groups().iter().enumerate();
     groups
+        .filter(|(_, g)| g.num_rows() > 0)
         .filter(|(_, g)| wanted.may_lie_in(&Bounds::of_row_group(g, wanted.schema())))
         .map(|(i, _)| i)
         .collect()

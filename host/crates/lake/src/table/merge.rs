@@ -1,7 +1,7 @@
 //! Merges the live rows of several files into one stream that is sorted by key.
 //!
-//! Files of Sluice are sorted already: of each, one batch is in memory. A file that others wrote is
-//! read whole and sorted first.
+//! Files of Sluice are sorted already: of each, one batch is in memory, and who opens a run says how
+//! many rows it has. A file that others wrote is read whole and sorted first, or sorted piece by piece.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -24,8 +24,8 @@ use crate::error::LakeError;
 use crate::storage::Home;
 use crate::table::read;
 
-/// Rows of a merged batch.
-const BATCH_ROWS: usize = 16 * 1024;
+/// Rows of a merged batch, where memory allows.
+pub(crate) const BATCH_ROWS_MAX: usize = 16 * 1024;
 
 fn wrong(source: ArrowError) -> LakeError {
     LakeError::Arrow { action: "merge rows by key", source }
@@ -51,9 +51,10 @@ impl Run {
         schema: &SchemaRef,
         ids: &[usize],
         dead: Arc<RoaringTreemap>,
+        batch_rows: usize,
     ) -> Result<Self, LakeError> {
         let groups = (0..footer.metadata().num_row_groups()).collect();
-        let stream = read::row_groups(home, name, footer, schema, groups)?.boxed();
+        let stream = read::row_groups_by(home, name, footer, schema, groups, batch_rows)?.boxed();
         let sorted = is_sorted(footer, schema, ids);
         let (schema, name) = (Arc::clone(schema), name.to_owned());
         Ok(Self { home: home.clone(), name, stream, schema, dead, read: 0, sorted })
@@ -79,10 +80,13 @@ impl Run {
         Ok(None)
     }
 
-    /// All rows at once.
-    async fn all(&mut self) -> Result<Option<RecordBatch>, LakeError> {
+    /// The next rows, until they hold `bytes_max`; none at the end.
+    async fn piece(&mut self, bytes_max: usize) -> Result<Option<RecordBatch>, LakeError> {
         let mut batches = Vec::new();
-        while let Some(batch) = self.next().await? {
+        let mut bytes = 0_usize;
+        while bytes < bytes_max {
+            let Some(batch) = self.next().await? else { break };
+            bytes = bytes.saturating_add(batch.get_array_memory_size());
             batches.push(batch);
         }
         let Some(first) = batches.first() else { return Ok(None) };
@@ -91,7 +95,7 @@ impl Run {
 }
 
 /// Whether a file says that it is sorted by the id columns: only Sluice's own are believed.
-fn is_sorted(footer: &ArrowReaderMetadata, schema: &SchemaRef, ids: &[usize]) -> bool {
+pub(crate) fn is_sorted(footer: &ArrowReaderMetadata, schema: &SchemaRef, ids: &[usize]) -> bool {
     let metadata = footer.metadata();
     let own = metadata.file_metadata().created_by().is_some_and(|by| by == crate::ENGINE);
     let names: Vec<Option<&str>> =
@@ -124,10 +128,17 @@ pub(crate) struct Merge {
     /// The least key of each run, with the run's index.
     queue: BinaryHeap<Reverse<(Box<[u8]>, usize)>>,
     held: Vec<RecordBatch>,
+    batch_rows: usize,
 }
 
 impl Merge {
-    pub(crate) fn new(schema: SchemaRef, ids: &[usize], runs: Vec<Run>) -> Result<Self, LakeError> {
+    /// Gives batches of `batch_rows`.
+    pub(crate) fn new(
+        schema: &SchemaRef,
+        ids: &[usize],
+        runs: Vec<Run>,
+        batch_rows: usize,
+    ) -> Result<Self, LakeError> {
         let fields = ids.iter().filter_map(|i| schema.fields().get(*i));
         let fields = fields.map(|f| SortField::new(f.data_type().clone())).collect();
         Ok(Self {
@@ -137,6 +148,7 @@ impl Merge {
             heads: Vec::new(),
             queue: BinaryHeap::new(),
             held: Vec::new(),
+            batch_rows,
         })
     }
 
@@ -145,8 +157,8 @@ impl Merge {
         for run in std::mem::take(&mut self.waiting) {
             self.start(run).await?;
         }
-        let mut picked: Vec<(usize, usize)> = Vec::with_capacity(BATCH_ROWS);
-        while picked.len() < BATCH_ROWS {
+        let mut picked: Vec<(usize, usize)> = Vec::with_capacity(self.batch_rows);
+        while picked.len() < self.batch_rows {
             let Some(Reverse((_, index))) = self.queue.pop() else { break };
             let Some(head) = self.heads.get_mut(index) else { break };
             picked.push((head.batch, head.next));
@@ -173,7 +185,7 @@ impl Merge {
         let batch = if run.sorted {
             run.next().await?
         } else {
-            let all = run.all().await?;
+            let all = run.piece(usize::MAX).await?;
             all.map(|batch| self.sort(&batch)).transpose()?
         };
         let Some(batch) = batch else { return Ok(()) };
@@ -182,6 +194,17 @@ impl Merge {
         self.held.push(batch);
         self.enqueue(self.heads.len().saturating_sub(1));
         Ok(())
+    }
+
+    /// The next rows of a file that is not sorted, sorted among themselves: as many as hold
+    /// `bytes_max`. They take up to three times as much meanwhile.
+    pub(crate) async fn sorted_piece(
+        &self,
+        run: &mut Run,
+        bytes_max: usize,
+    ) -> Result<Option<RecordBatch>, LakeError> {
+        let piece = run.piece(bytes_max).await?;
+        piece.map(|rows| self.sort(&rows)).transpose()
     }
 
     fn enqueue(&mut self, index: usize) {

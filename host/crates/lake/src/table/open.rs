@@ -1,6 +1,6 @@
 //! Opens an existing table or makes a new one, and decides how far its rows can be trusted.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use delta_kernel::schema::StructType;
 use deltalake::kernel::{Action, Protocol, new_metadata};
@@ -28,22 +28,28 @@ impl Table {
         let history = state.history(&home, &settings.pipeline).await?;
         let others = judge_since(&home, &state, &history, &settings.pipeline).await?;
         let ours = state.property(PIPELINE_PROPERTY) == Some(settings.pipeline.as_str());
-        let same_chain = state.property(CHAIN_PROPERTY) == Some(settings.chain.as_str());
+        let same_chain = state.property(CHAIN_PROPERTY) == Some(settings.chain.as_str())
+            && settings.last_chain.as_ref().is_none_or(|last| *last == settings.chain);
         let trusted = ours && same_chain && others == conflict::Verdict::SameRows;
-        let progress = match history.progress {
-            Some(mut progress) => {
-                if !trusted {
-                    progress.lookups = Lookups::Always;
-                }
-                progress
-            }
-            None => beginning(&settings.pipeline, Lookups::Always),
-        };
-        let committed_ms = if history.version.is_some() { settings.now_ms() } else { 0 };
         let shared = shared.clone();
         let ids = state.id_columns();
-        let wear = wear(&home, &state, shared.settings.maintenance.compact_commits).await;
-        Ok(Some(Self { home, shared, state, progress, ids, wear, committed_ms }))
+        let mut table = Self {
+            wear: wear(&home, &state, shared.settings.maintenance.compact_commits).await,
+            // A clock that was set back must not keep a table quiet for long.
+            committed_ms: history.committed_ms.unwrap_or(0).min(shared.settings.now_ms()),
+            progress: history
+                .progress
+                .unwrap_or_else(|| beginning(&shared.settings.pipeline, Lookups::Always)),
+            home,
+            shared,
+            state,
+            ids,
+            unfit: BTreeSet::new(),
+        };
+        if !trusted {
+            table.doubt();
+        }
+        Ok(Some(table))
     }
 
     /// Opens a table, or makes an empty one with the columns of these changes.
@@ -120,7 +126,10 @@ async fn judge_since(
         what,
         hint: hint.to_owned(),
     };
-    for entry in &history.since {
+    // Whoever set the pipeline's name on the table has handed it over: what stood before is past.
+    let ours = state.property(PIPELINE_PROPERTY) == Some(pipeline);
+    let handed = history.since.iter().rposition(|e| ours && e.table_id.is_some());
+    for entry in history.since.iter().skip(handed.map_or(0, |at| at.saturating_add(1))) {
         if let Some(other) = conflict::other_pipeline(entry, pipeline) {
             let what = format!("pipeline `{other}` commits to this table");
             return Err(foreign(entry, what, "route one of the two pipelines to another path"));

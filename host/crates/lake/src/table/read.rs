@@ -119,6 +119,18 @@ pub(crate) fn row_groups(
     columns: &SchemaRef,
     groups: Vec<usize>,
 ) -> Result<ParquetRecordBatchStream<impl AsyncFileReader + Unpin + use<>>, LakeError> {
+    row_groups_by(home, name, footer, columns, groups, BATCH_ROWS)
+}
+
+/// As [`row_groups`], in batches of so many rows.
+pub(crate) fn row_groups_by(
+    home: &Home,
+    name: &str,
+    footer: &ArrowReaderMetadata,
+    columns: &SchemaRef,
+    groups: Vec<usize>,
+    batch_rows: usize,
+) -> Result<ParquetRecordBatchStream<impl AsyncFileReader + Unpin + use<>>, LakeError> {
     let reader = StoreReader { store: Arc::clone(home.store()), path: home.path(name)? };
     let wanted = footer.schema().fields().iter().enumerate();
     let roots = wanted.filter(|(_, f)| columns.column_with_name(f.name()).is_some());
@@ -127,7 +139,7 @@ pub(crate) fn row_groups(
     ParquetRecordBatchStreamBuilder::new_with_metadata(reader, footer.clone())
         .with_projection(mask)
         .with_row_groups(groups)
-        .with_batch_size(BATCH_ROWS)
+        .with_batch_size(batch_rows)
         .build()
         .map_err(|e| read_error(home, name, e))
 }

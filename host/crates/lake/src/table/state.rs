@@ -43,6 +43,8 @@ pub(crate) struct History {
     pub(crate) progress: Option<Progress>,
     /// The version of that commit; none where only `txn` actions are left of it.
     pub(crate) version: Option<u64>,
+    /// When that commit was made, milliseconds since 1970.
+    pub(crate) committed_ms: Option<i64>,
     /// The entries behind that commit, all written by others, oldest first.
     pub(crate) since: Vec<Entry>,
 }
@@ -96,14 +98,15 @@ impl State {
             {
                 let progress = Some(progress.clone());
                 since.reverse();
-                return Ok(History { progress, version: Some(version), since });
+                let committed_ms = entry.timestamp_ms;
+                return Ok(History { progress, version: Some(version), committed_ms, since });
             }
             since.push(entry);
         }
         since.reverse();
         let transactions = transactions(home, self.version).await?;
         let progress = Progress::of_transactions(pipeline, &transactions);
-        Ok(History { progress, version: None, since })
+        Ok(History { progress, version: None, committed_ms: None, since })
     }
 }
 

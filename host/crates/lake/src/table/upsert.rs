@@ -55,10 +55,9 @@ struct Deaths {
 impl Table {
     /// Writes an epoch's new rows and finds the old ones. Nothing of it can be seen by readers.
     pub(crate) async fn prepare(&self, changes: &TargetChanges) -> Result<Prepared, LakeError> {
-        let ids: Vec<String> = changes.schema.id_names().map(str::to_owned).collect();
-        self.check_ids(&ids)?;
+        self.check_ids(changes)?;
         let policy = self.settings().new_columns;
-        let added = columns::added(&self.home, &self.state.schema, &changes.schema, policy)?;
+        let added = columns::added(&self.home, &self.state.schema, changes, policy)?;
         let shape = self.widened(&added)?;
         let schema = match &shape {
             Some(shape) => columns::arrow_schema(&shape.schema)?,
@@ -100,9 +99,15 @@ impl Table {
         self.discard(&prepared.files).await;
     }
 
-    fn check_ids(&self, ids: &[String]) -> Result<(), LakeError> {
+    /// The id columns are the same ones, in whatever order.
+    fn check_ids(&self, changes: &TargetChanges) -> Result<(), LakeError> {
+        let sorted = |mut names: Vec<String>| {
+            names.sort_unstable();
+            names
+        };
+        let ids: Vec<String> = changes.schema.id_names().map(str::to_owned).collect();
         match self.state.id_columns() {
-            Some(known) if known != ids => Err(LakeError::Schema {
+            Some(known) if sorted(known.clone()) != sorted(ids.clone()) => Err(LakeError::Schema {
                 target: self.home.target().to_string(),
                 reason: format!(
                     "its id columns are {}, those of the changes are {}",
@@ -213,7 +218,8 @@ impl Table {
             if self.publish(Operation::Update, metrics, actions, next).await? == Published::Done {
                 marker::pass(marker::COMMIT_AFTER_LOG_ENTRY);
                 self.wear.commits = self.wear.commits.saturating_add(1);
-                self.ids = Some(changes.schema.id_names().map(str::to_owned).collect());
+                let ids = || changes.schema.id_names().map(str::to_owned).collect();
+                self.ids.get_or_insert_with(ids);
                 return self.remember(prepared);
             }
             self.follow().await?;

@@ -80,6 +80,13 @@ pub(crate) struct Encoded {
     footer: ArrowReaderMetadata,
 }
 
+#[cfg(test)]
+impl Encoded {
+    pub(crate) fn footer(&self) -> &ArrowReaderMetadata {
+        &self.footer
+    }
+}
+
 struct Open {
     writer: ArrowWriter<Vec<u8>>,
     stats: Stats,

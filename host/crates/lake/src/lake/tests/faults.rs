@@ -137,8 +137,13 @@ async fn a_store_that_fails_anywhere_loses_and_doubles_nothing() {
                     known.is_none_or(|p| p.offset < number * 100)
                 });
                 let changes = open.map(|t| changes(t, &schema, KeyKind::Text, &net)).collect();
-                match lake.commit(epoch(number, changes)).await {
-                    Ok(_) => number += 1,
+                let committed = lake.commit(epoch(number, changes)).await;
+                let tidied = match committed {
+                    Ok(_) => lake.maintain().await.map(|()| number += 1),
+                    Err(error) => Err(error),
+                };
+                match tidied {
+                    Ok(()) => {}
                     Err(error) => {
                         assert!(!failed, "it fails once: {error}");
                         failed = true;

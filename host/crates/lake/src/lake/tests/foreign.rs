@@ -135,9 +135,20 @@ pub(super) fn plain(target: &TargetPath, error: &crate::LakeError) -> String {
 /// Rows 9000 to 9099 in a file of another writer, in descending order of their keys and without
 /// statistics.
 pub(super) async fn append_unsorted(target: &TargetPath, version: u64) -> Vec<(i32, i32)> {
-    let net = (9000..9100).map(|k| (k, put(k))).collect();
+    append_unsorted_of(target, version, "other.parquet", 9000..9100).await
+}
+
+/// As [`append_unsorted`], with these rows.
+pub(super) async fn append_unsorted_of(
+    target: &TargetPath,
+    version: u64,
+    name: &str,
+    keys: std::ops::Range<i32>,
+) -> Vec<(i32, i32)> {
+    let net = keys.clone().map(|k| (k, put(k))).collect();
     let rows = changes(target, &schema(KeyKind::Composite, &[]), KeyKind::Composite, &net).rows;
-    let backwards: arrow_array::UInt32Array = (0..100u32).rev().collect();
+    let count = u32::try_from(rows.num_rows()).expect("small");
+    let backwards: arrow_array::UInt32Array = (0..count).rev().collect();
     let rows = take_record_batch(&rows, &backwards).expect("taken");
     let mut bytes = Vec::new();
     let mut writer =
@@ -145,13 +156,70 @@ pub(super) async fn append_unsorted(target: &TargetPath, version: u64) -> Vec<(i
     writer.write(&rows).expect("written");
     writer.close().expect("closed");
     let folder = Path::new(&*target.0);
-    std::fs::write(folder.join("other.parquet"), &bytes).expect("written");
+    std::fs::write(folder.join(name), &bytes).expect("written");
+    let stats = json!({"numRecords": count}).to_string();
+    append(folder, version, name, bytes.len(), &stats);
+    keys.map(|k| (k, k)).collect()
+}
+
+fn append(folder: &Path, version: u64, name: &str, size: usize, stats: &str) {
     let add = json!({"add": {
-        "path": "other.parquet", "partitionValues": {}, "size": bytes.len(),
-        "modificationTime": 1, "dataChange": true, "stats": "{\"numRecords\":100}",
+        "path": name, "partitionValues": {}, "size": size,
+        "modificationTime": 1, "dataChange": true, "stats": stats,
     }});
     write(folder, version, "WRITE", &[add]);
-    (9000..9100).map(|k| (k, k)).collect()
+}
+
+/// Rows 1 to 6 of a table with an integer key, in two row groups, each behind an empty one.
+pub(super) fn append_with_empty_groups(folder: &Path, version: u64) {
+    use parquet::arrow::ArrowSchemaConverter;
+    use parquet::column::writer::ColumnWriter;
+    use parquet::data_type::ByteArray;
+    use parquet::file::writer::SerializedFileWriter;
+    let arrow = schema(KeyKind::Int64, &[]);
+    let parquet = ArrowSchemaConverter::new().convert(arrow.arrow()).expect("a schema");
+    let mut bytes = Vec::new();
+    let root = parquet.root_schema_ptr();
+    let mut file = SerializedFileWriter::new(&mut bytes, root, Arc::default()).expect("a writer");
+    for keys in [&[][..], &[1, 2, 3], &[], &[4, 5, 6]] {
+        let mut group = file.next_row_group().expect("a group");
+        let all = vec![1_i16; keys.len()];
+        while let Some(mut column) = group.next_column().expect("a column") {
+            match column.untyped() {
+                ColumnWriter::Int64ColumnWriter(column) => {
+                    let keys: Vec<i64> =
+                        keys.iter().map(|k| i64::from(*k) * 10_000_000_000).collect();
+                    column.write_batch(&keys, Some(&all), None).expect("written");
+                }
+                ColumnWriter::Int32ColumnWriter(column) => {
+                    column.write_batch(keys, Some(&all), None).expect("written");
+                }
+                ColumnWriter::ByteArrayColumnWriter(column) => {
+                    let texts = keys.iter().filter(|k| **k % 3 != 0);
+                    let texts: Vec<ByteArray> =
+                        texts.map(|k| format!("text {k}").as_str().into()).collect();
+                    let some: Vec<i16> = keys.iter().map(|k| i16::from(k % 3 != 0)).collect();
+                    column.write_batch(&texts, Some(&some), None).expect("written");
+                }
+                _ => panic!("another column"),
+            }
+            column.close().expect("closed");
+        }
+        group.close().expect("closed");
+    }
+    file.close().expect("closed");
+    std::fs::write(folder.join("groups.parquet"), &bytes).expect("written");
+    append(folder, version, "groups.parquet", bytes.len(), "{\"numRecords\":6}");
+}
+
+/// Another pipeline's name on the table.
+pub(super) fn hand_over(folder: &Path, version: u64, from: &str, to: &str) {
+    let mut metadata = entries(folder).into_iter().filter(|a| a.get("metaData").is_some());
+    let mut metadata = metadata.next_back().expect("a table has metadata");
+    let owner = &mut metadata["metaData"]["configuration"]["sluice.pipeline"];
+    assert_eq!(owner, from);
+    *owner = to.into();
+    write(folder, version, "SET TBLPROPERTIES", &[metadata]);
 }
 
 /// Whether every file is sorted by its id columns (two, in front).
