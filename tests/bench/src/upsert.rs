@@ -118,6 +118,7 @@ impl Table {
             counts: ChangeCounts::default(),
             sources: Arc::default(),
             absent: std::collections::BTreeSet::default(),
+            gaps: None,
         };
         let (all_durable, end) = (position(self.epoch - 1), position(self.epoch));
         let epoch = Epoch { number: self.epoch, all_durable, end, changes: vec![changes] };

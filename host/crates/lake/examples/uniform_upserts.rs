@@ -99,6 +99,7 @@ fn epoch(
         counts: ChangeCounts::default(),
         sources: Arc::new(SourceKeys::default()),
         absent: std::collections::BTreeSet::default(),
+        gaps: None,
     };
     let all_durable = Position::at("bin.000001", number * 100 - 100);
     let end = Position::at("bin.000001", number * 100);

@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_buffer::BooleanBuffer;
-use change::TargetPath;
+use change::{Presence, TableName, TargetPath};
 
+use crate::error::{FoldError, Place};
 use crate::sources::SourceKeys;
 use crate::stored::StoredSchema;
 
@@ -51,6 +52,54 @@ pub struct TargetChanges {
     pub sources: Arc<SourceKeys>,
     /// Columns of `schema` that some source table of the epoch does not have: NULL in its rows.
     pub absent: BTreeSet<String>,
+    /// What the log left out of `rows`; none where it told all of it, which is the usual case.
+    pub gaps: Option<Gaps>,
+}
+
+/// Values of rows that only the rows' old versions in the target tell: whoever applies the changes
+/// fills them in before anything else happens to the target, or refuses the changes.
+#[derive(Clone, Debug)]
+pub struct Gaps {
+    /// Which values of `rows` are known; the slots of the others hold anything.
+    pub presence: Presence,
+    /// The rows with a value that is not known: indexes into `rows`, ascending.
+    pub rows: Vec<u32>,
+    /// For each of them the key that its old version has, which is another one where the key was
+    /// changed: the id columns only, in the order of `schema.id_columns()`.
+    pub keys: RecordBatch,
+    /// For each of them where the log left it out.
+    pub places: Vec<Arc<LeftOut>>,
+}
+
+/// Where the log left something out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    /// The source table.
+    pub table: TableName,
+    /// The event of the row.
+    pub place: Place,
+}
+
+impl Gaps {
+    /// The error of a row that has no old version.
+    pub(crate) fn unknown(
+        &self,
+        rows: &RecordBatch,
+        row: u32,
+        left: &LeftOut,
+        target: TargetPath,
+    ) -> FoldError {
+        let schema = rows.schema();
+        let mut fields = schema.fields().iter().enumerate();
+        let column = fields.find(|(c, _)| !self.presence.has(*c, row as usize));
+        FoldError::LeftOut {
+            table: left.table.clone(),
+            column: column.map_or_else(String::new, |(_, f)| f.name().clone()),
+            place: left.place.clone(),
+            target,
+            reason: "has no row with its former key",
+        }
+    }
 }
 
 impl TargetChanges {

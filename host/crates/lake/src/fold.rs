@@ -10,6 +10,7 @@
 
 mod gather;
 mod keys;
+mod partial;
 mod prepared;
 mod target;
 
@@ -22,12 +23,13 @@ use change::{
     Transformed,
 };
 
-use crate::changes::TargetChanges;
+use crate::changes::{LeftOut, TargetChanges};
 use crate::error::{FoldError, LakeError, Place};
 use crate::sources::{SourceKeys, Watch};
 use crate::stored::StoredSchema;
 
 use keys::KeyHasher;
+use partial::Below;
 use prepared::Prepared;
 use target::TargetFold;
 
@@ -222,18 +224,34 @@ impl Fold {
             Some(entrance) => entrance,
             none => none.insert(self.enter(&way.target, prepared)?),
         };
-        prepared.check_id(batch, mark, image)?;
+        prepared.check_id(batch, mark, image, &way.target)?;
         let Some(target) = self.targets.get_mut(entrance.target) else {
             return Err(LakeError::Internal("a target of the open epoch is missing".into()));
         };
         target.watch(&mut entrance.watch, image)?;
         let change = Change { batch: entrance.batch, image, kind, proof: prepared.key_proof() };
+        let below = match kind {
+            ImageKind::Before if !prepared.is_complete() => target.below(change, &self.hasher)?,
+            _ => None,
+        };
         let entry = target.apply(change, &self.hasher)?;
-        // A before image counts as a delete, unless the next image writes the same row again.
         if kind == ImageKind::Before {
-            walk.before = Some((image.saturating_add(1), entrance.target, entry));
-        } else if walk.before.take() == Some((image, entrance.target, entry)) {
+            let after = image.saturating_add(1);
+            walk.before = Some(Former { after, target: entrance.target, entry, below });
+            return Ok(());
+        }
+        let former = walk.before.take();
+        let former = former.filter(|f| f.after == image && f.target == entrance.target);
+        // A before image counts as a delete, unless the next image writes the same row again.
+        if former.is_some_and(|f| f.entry == entry) {
             target.uncount_delete();
+        }
+        if kind.is_new() && !prepared.is_whole(image) {
+            let reason = "did not have the row before";
+            let unknown = || prepared.left_out(batch, mark, image, &way.target, reason);
+            let below = former.and_then(|f| f.below).ok_or_else(unknown)?;
+            let table = batch.schema.source.clone();
+            target.lay(entry, below, LeftOut { table, place: Place::of(mark) })?;
         }
         Ok(())
     }
@@ -337,8 +355,18 @@ struct Walk<'a> {
     prepared: Option<Prepared>,
     /// For each route of the batch, once an image took it.
     ways: Vec<Option<Way<'a>>>,
-    /// The after image that belongs to the last before image, and that one's target and entry.
-    before: Option<(usize, usize, u32)>,
+    before: Option<Former>,
+}
+
+/// The last before image.
+#[derive(Clone, Copy)]
+struct Former {
+    /// The after image that belongs to it.
+    after: usize,
+    target: usize,
+    entry: u32,
+    /// What its row was, where that may be needed.
+    below: Option<Below>,
 }
 
 impl<'a> Walk<'a> {

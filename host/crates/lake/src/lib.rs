@@ -35,7 +35,7 @@ mod table;
 #[cfg(test)]
 mod testing;
 
-pub use changes::{ChangeCounts, TargetChanges};
+pub use changes::{ChangeCounts, Gaps, LeftOut, TargetChanges};
 pub use error::{FoldError, LakeError};
 pub use fold::{Deletes, Fold, FoldOptions};
 pub use lake::{Clock, Durable, Epoch, Lake, LakeOptions, Maintenance, NewColumns};

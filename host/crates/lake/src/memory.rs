@@ -7,14 +7,15 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use arrow_array::{Array, RecordBatch};
+use arrow_array::{Array, RecordBatch, new_null_array};
 use arrow_buffer::BooleanBuffer;
 use arrow_row::{RowConverter, Rows, SortField};
 use arrow_schema::SchemaRef;
+use arrow_select::interleave::interleave;
 use change::{ColumnType, TargetPath};
 use serde_json::{Map, Value};
 
-use crate::changes::TargetChanges;
+use crate::changes::{Gaps, TargetChanges};
 use crate::error::{FoldError, LakeError};
 use crate::stored::{StoredSchema, text};
 
@@ -139,10 +140,14 @@ impl MemoryTable {
         if ids.iter().filter_map(|i| changes.rows.columns().get(*i)).any(|c| c.null_count() > 0) {
             return Err(wrong("an id column is NULL").into());
         }
+        let rows = match &changes.gaps {
+            None => changes.rows.clone(),
+            Some(gaps) => self.complete(changes, gaps)?,
+        };
         for key in &gone {
             self.rows.remove(key.data());
         }
-        let batch = Arc::new(changes.rows.clone());
+        let batch = Arc::new(rows);
         for (row, key) in keys.iter().enumerate() {
             if gone.num_rows() > 0 && contains(&gone, key.data()) {
                 return Err(wrong("a key is written and gone at once").into());
@@ -150,6 +155,50 @@ impl MemoryTable {
             self.rows.insert(key.data().into(), (Arc::clone(&batch), row));
         }
         Ok(())
+    }
+
+    /// The rows of changes with what the log left out of them, as it stands in the table.
+    fn complete(&self, changes: &TargetChanges, gaps: &Gaps) -> Result<RecordBatch, LakeError> {
+        let wrong = |source| arrow(changes, source);
+        let keys = encode(&gaps.keys).map_err(wrong)?;
+        let mut old: Vec<(usize, &(Arc<RecordBatch>, usize))> = Vec::new();
+        for ((row, key), place) in gaps.rows.iter().zip(keys.iter()).zip(&gaps.places) {
+            let Some(found) = self.rows.get(key.data()) else {
+                let target = changes.target.clone();
+                return Err(gaps.unknown(&changes.rows, *row, place, target).into());
+            };
+            old.push((*row as usize, found));
+        }
+        let mut columns = changes.rows.columns().to_vec();
+        for (index, field) in changes.rows.schema().fields().iter().enumerate() {
+            let Some(told) = columns.get(index).filter(|_| gaps.presence.of(index).is_some())
+            else {
+                continue;
+            };
+            let mut parts = vec![Arc::clone(told)];
+            let mut sources: Vec<(usize, usize)> = (0..told.len()).map(|row| (0, row)).collect();
+            for (row, (batch, at)) in &old {
+                if gaps.presence.has(index, *row) {
+                    continue;
+                }
+                let value = match batch.column_by_name(field.name()) {
+                    Some(column) => arrow_cast::cast(&column.slice(*at, 1), field.data_type()),
+                    // A column that came later than the row.
+                    None => Ok(new_null_array(field.data_type(), 1)),
+                };
+                if let Some(source) = sources.get_mut(*row) {
+                    *source = (parts.len(), 0);
+                }
+                parts.push(value.map_err(wrong)?);
+            }
+            let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
+            let whole = interleave(&parts, &sources).map_err(wrong)?;
+            if let Some(slot) = columns.get_mut(index) {
+                *slot = whole;
+            }
+        }
+        let rows = RecordBatch::try_new(changes.rows.schema(), columns);
+        rows.map_err(|source| wrong(source).into())
     }
 
     /// Takes up columns that the table does not have yet.

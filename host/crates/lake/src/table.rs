@@ -9,6 +9,7 @@ pub(crate) mod checkpoint;
 pub(crate) mod columns;
 pub(crate) mod compact;
 pub(crate) mod compat;
+pub(crate) mod complete;
 pub(crate) mod conflict;
 pub(crate) mod deletion;
 pub(crate) mod entry;

@@ -199,6 +199,7 @@ pub(crate) fn changes(
         counts: ChangeCounts::default(),
         sources: Arc::new(SourceKeys::of(schema)),
         absent: BTreeSet::default(),
+        gaps: None,
     }
 }
 

@@ -109,6 +109,22 @@ pub enum FoldError {
         /// The event of the row.
         place: Place,
     },
+    /// A value that the log left out and that nothing else tells.
+    #[error(
+        "the log left out the value of `{column}` in a row of table {table} at {place}, and target {target} {reason}"
+    )]
+    LeftOut {
+        /// The source table.
+        table: TableName,
+        /// The first column that was left out.
+        column: String,
+        /// The event of the row.
+        place: Place,
+        /// The target that the row goes to.
+        target: TargetPath,
+        /// Why the target does not tell it.
+        reason: &'static str,
+    },
     /// A decimal with more digits than its type has.
     #[error(
         "a value of column `{column}` of table {table} has more digits than decimal({precision}) holds, in a row at {place}"
@@ -235,6 +251,9 @@ impl Diagnose for FoldError {
             Self::NullId { column, .. } => format!(
                 "name id columns that are never NULL, or add a filter plugin that drops rows without `{column}`"
             ),
+            Self::LeftOut { .. } => {
+                "set `binlog_row_image = FULL` at the server, and start from an initial load so that the target has every row".into()
+            }
             Self::DecimalRange { column, .. } => {
                 format!("give `{column}` a wider decimal type in the plugin that makes it")
             }

@@ -8,6 +8,7 @@ use arrow_schema::{ArrowError, SchemaRef};
 use arrow_select::concat::concat;
 use arrow_select::interleave::interleave;
 use arrow_select::take::take;
+use change::Presence;
 
 use super::keys::Keys;
 use super::target::Entry;
@@ -23,6 +24,8 @@ pub(super) struct Held {
     pub(super) columns: Vec<ArrayRef>,
     /// The keys in the target's key order.
     pub(super) keys: Arc<Keys>,
+    /// Which values are known.
+    pub(super) presence: Presence,
 }
 
 /// The entries in ascending order of their keys.

@@ -1,6 +1,6 @@
 //! The fold against a naive model: random logs, cut at random into batches and epochs, with crashes
 //! between the commits of an epoch's targets, must leave what the final source rows give when each is
-//! transformed by itself.
+//! transformed by itself. Images may lack values, as with `binlog_row_image = MINIMAL`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -45,6 +45,21 @@ struct Change {
     after: Option<Image>,
 }
 
+/// An image as the log tells it.
+#[derive(Clone, Copy, Debug)]
+struct Told {
+    kind: ImageKind,
+    image: Image,
+    /// Of which transaction.
+    number: usize,
+    /// The columns that it leaves out.
+    gaps: u8,
+}
+
+/// Bits of the columns that may be left out.
+const VALUE: u8 = 1;
+const AT: u8 = 2;
+
 /// What the chain of a case does.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Chain {
@@ -61,6 +76,8 @@ struct Case {
     /// All rows to one target instead of by group.
     whole: bool,
     log: Vec<Vec<Op>>,
+    /// For each image, by turns, the columns that the log leaves out where it may: a bit each.
+    gaps: Vec<u8>,
     batch_cuts: Vec<bool>,
     epoch_cuts: Vec<bool>,
     /// One for each attempt at an epoch: the targets (a bit each) that commit before the crash, and
@@ -69,7 +86,8 @@ struct Case {
 }
 
 fn rows() -> impl Strategy<Value = Row> {
-    (0..3_u8, 0..4_u8, any::<i64>()).prop_map(|(group, flag, value)| Row { group, flag, value })
+    let value = prop_oneof![any::<i64>(), 0..2_i64];
+    (0..3_u8, 0..4_u8, value).prop_map(|(group, flag, value)| Row { group, flag, value })
 }
 
 fn ops() -> impl Strategy<Value = Op> {
@@ -87,12 +105,14 @@ fn cases() -> impl Strategy<Value = Case> {
     let log = prop::collection::vec(prop::collection::vec(ops(), 1..7), 1..14);
     let cuts = || prop::collection::vec(any::<bool>(), 1..9);
     let crashes = prop::collection::vec(prop::option::of((any::<u8>(), any::<bool>())), 0..6);
-    (chain, any::<bool>(), prop::bool::weighted(0.2), log, cuts(), cuts(), crashes).prop_map(
-        |(chain, gtids, whole, log, batch_cuts, epoch_cuts, crashes)| Case {
+    let gaps = prop::collection::vec(0..4_u8, 1..9);
+    (chain, any::<bool>(), prop::bool::weighted(0.2), log, gaps, cuts(), cuts(), crashes).prop_map(
+        |(chain, gtids, whole, log, gaps, batch_cuts, epoch_cuts, crashes)| Case {
             chain,
             gtids,
             whole,
             log,
+            gaps,
             batch_cuts,
             epoch_cuts,
             crashes,
@@ -149,6 +169,19 @@ fn play(case: &Case) -> (Vec<Vec<Change>>, Model) {
 }
 
 impl Case {
+    /// What an after image may leave out: columns that the update did not change, where the target
+    /// had the row before.
+    fn unchanged(&self, before: Row, after: Row) -> u8 {
+        let stays = self.kept(before) && self.target(before) == self.target(after);
+        match stays {
+            false => 0,
+            true => {
+                let value = if before.value == after.value { VALUE } else { 0 };
+                value | if before.group == after.group { AT } else { 0 }
+            }
+        }
+    }
+
     fn kept(&self, row: Row) -> bool {
         row.flag != 0
     }
@@ -183,24 +216,26 @@ impl Case {
     }
 
     /// The chain over a batch. Slots of images that are not kept hold NULL, id columns included.
-    fn transform(&self, table: u8, images: &[(ImageKind, Image, usize)]) -> Transformed {
-        let kept: Vec<bool> = images.iter().map(|(_, (_, row), _)| self.kept(*row)).collect();
-        let each = || images.iter().zip(&kept).map(|((_, image, _), kept)| kept.then_some(*image));
+    fn transform(&self, table: u8, images: &[Told]) -> Transformed {
+        let kept: Vec<bool> = images.iter().map(|t| self.kept(t.image.1)).collect();
+        let told = |bit: u8| images.iter().map(move |t| t.gaps & bit == 0);
+        let each = || images.iter().zip(&kept).map(|(t, kept)| kept.then_some(t.image));
+        let known = |bit| each().zip(told(bit)).map(|(image, told)| image.filter(|_| told));
         let columns: Vec<ArrayRef> = match self.chain {
             Chain::Integer => vec![
-                Arc::new(each().map(|i| i.map(|(_, row)| row.value)).collect::<Int64Array>()),
+                Arc::new(known(VALUE).map(|i| i.map(|(_, row)| row.value)).collect::<Int64Array>()),
                 Arc::new(each().map(|i| i.map(|(id, _)| id)).collect::<Int64Array>()),
             ],
             Chain::Composite => vec![
                 Arc::new(each().map(|i| i.map(|_| format!("s{table}"))).collect::<StringArray>()),
                 Arc::new(
-                    each()
+                    known(VALUE)
                         .map(|i| i.map(|(_, r)| r.value.cast_unsigned()))
                         .collect::<UInt64Array>(),
                 ),
                 Arc::new(each().map(|i| i.map(|(id, _)| code(id))).collect::<StringArray>()),
                 Arc::new(
-                    each()
+                    known(AT)
                         .map(|i| i.map(|(_, r)| i64::from(r.group) * 3_600_000_000))
                         .collect::<DurationMicrosecondArray>(),
                 ),
@@ -210,7 +245,7 @@ impl Case {
             Routing::Whole(self.route(Row { group: 0, flag: 0, value: 0 }))
         } else {
             let routes = (0..3).map(|group| self.route(Row { group, flag: 0, value: 0 })).collect();
-            let images = images.iter().map(|(_, (_, row), _)| u32::from(row.group)).collect();
+            let images = images.iter().map(|t| u32::from(t.image.1.group)).collect();
             Routing::PerImage { routes, images }
         };
         let schema = self.schema(table);
@@ -226,17 +261,22 @@ impl Case {
             images: Arc::new(self.marked(images)),
             schema: Arc::new(schema),
             columns,
-            presence: Presence::default(),
+            presence: Presence::new(match self.chain {
+                Chain::Integer => vec![Some(told(VALUE).collect()), None],
+                Chain::Composite => {
+                    vec![None, Some(told(VALUE).collect()), None, Some(told(AT).collect())]
+                }
+            }),
             keep: kept.contains(&false).then(|| BooleanBuffer::from(kept)),
             routing,
             rejected: Vec::new(),
         }
     }
 
-    fn marked(&self, images: &[(ImageKind, Image, usize)]) -> Images {
-        let kinds = images.iter().map(|(kind, _, _)| *kind).collect();
+    fn marked(&self, images: &[Told]) -> Images {
+        let kinds = images.iter().map(|t| t.kind).collect();
         let mut marks: Vec<Mark> = Vec::new();
-        for (at, (_, _, number)) in images.iter().enumerate() {
+        for (at, Told { number, .. }) in images.iter().enumerate() {
             let images_end = u32::try_from(at + 1).expect("small");
             match marks.last_mut() {
                 Some(mark)
@@ -324,6 +364,7 @@ fn run(case: &Case, log: &[Vec<Change>]) -> Result<MemoryTables, TestCaseError> 
     let mut covered: HashMap<TargetPath, Position> = HashMap::new();
     let mut sources = HashMap::new();
     let mut crashes = case.crashes.iter();
+    let mut gaps = case.gaps.iter().cycle().copied();
     let mut batch_cuts = case.batch_cuts.iter().cycle().copied();
     let mut epoch_cuts = case.epoch_cuts.iter().cycle().copied();
     let mut at = 0;
@@ -339,7 +380,7 @@ fn run(case: &Case, log: &[Vec<Change>]) -> Result<MemoryTables, TestCaseError> 
             let end = (at + 1..log.len()).find(|_| epoch_cuts.next() == Some(true));
             let end = end.unwrap_or(log.len());
             let epoch = log.iter().enumerate().take(end).skip(at);
-            for batch in batches(case, epoch, &mut batch_cuts) {
+            for batch in batches(case, epoch, &mut batch_cuts, &mut gaps) {
                 fold.push(&batch).map_err(|e| TestCaseError::fail(e.to_string()))?;
             }
             let changes = fold.take().map_err(|e| TestCaseError::fail(e.to_string()))?;
@@ -371,20 +412,25 @@ fn batches<'a>(
     case: &Case,
     log: impl Iterator<Item = (usize, &'a Vec<Change>)>,
     cuts: &mut impl Iterator<Item = bool>,
+    gaps: &mut impl Iterator<Item = u8>,
 ) -> Vec<Transformed> {
-    let mut open: [Vec<(ImageKind, Image, usize)>; 2] = Default::default();
+    let mut open: [Vec<Told>; 2] = Default::default();
     let mut done = Vec::new();
     for (number, changes) in log {
         for change in changes {
             let table = change.table;
             let images = &mut open[usize::from(table)];
+            let mut tell = |kind, image, may: u8| {
+                let gaps = gaps.next().unwrap_or(0) & may;
+                images.push(Told { kind, image, number, gaps });
+            };
             match (change.before, change.after) {
                 (Some(before), Some(after)) => {
-                    images.push((ImageKind::Before, before, number));
-                    images.push((ImageKind::After, after, number));
+                    tell(ImageKind::Before, before, VALUE | AT);
+                    tell(ImageKind::After, after, case.unchanged(before.1, after.1));
                 }
-                (None, Some(row)) => images.push((ImageKind::Insert, row, number)),
-                (Some(row), None) => images.push((ImageKind::Delete, row, number)),
+                (None, Some(row)) => tell(ImageKind::Insert, row, 0),
+                (Some(row), None) => tell(ImageKind::Delete, row, VALUE | AT),
                 (None, None) => {}
             }
             if cuts.next() == Some(true) {

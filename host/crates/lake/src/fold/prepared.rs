@@ -5,9 +5,9 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Decimal128Type;
 use arrow_array::{Array, ArrayRef};
-use arrow_buffer::NullBuffer;
+use arrow_buffer::{BooleanBuffer, NullBuffer};
 use arrow_schema::DataType;
-use change::{ColumnType, KeyProof, Mark, Transformed};
+use change::{ColumnType, KeyProof, Mark, Presence, TargetPath, Transformed};
 
 use super::keys::Keys;
 use crate::error::{FoldError, LakeError, Place};
@@ -20,6 +20,9 @@ pub(super) struct Prepared {
     keys: Arc<Keys>,
     /// The id columns that have NULLs at all: index of the column and where they are.
     null_ids: Vec<(usize, NullBuffer)>,
+    presence: Presence,
+    /// The images that are known in full; none where all are.
+    whole: Option<BooleanBuffer>,
 }
 
 impl Prepared {
@@ -38,7 +41,12 @@ impl Prepared {
         let null_ids = null_ids.collect();
         let keys = Keys::of(&ids)
             .map_err(|source| LakeError::Arrow { action: "encode the keys of a batch", source })?;
-        Ok(Self { stored, columns, keys: Arc::new(keys), null_ids })
+        let presence = batch.presence.clone();
+        let gapped = (0..columns.len()).filter_map(|c| presence.of(c));
+        let whole = gapped.fold(None, |whole: Option<BooleanBuffer>, bits| {
+            Some(whole.map_or_else(|| bits.clone(), |w| &w & bits))
+        });
+        Ok(Self { stored, columns, keys: Arc::new(keys), null_ids, presence, whole })
     }
 
     pub(super) fn stored(&self) -> &Arc<StoredSchema> {
@@ -63,6 +71,39 @@ impl Prepared {
         &self.keys
     }
 
+    pub(super) fn presence(&self) -> &Presence {
+        &self.presence
+    }
+
+    /// Whether every image is known in full.
+    pub(super) fn is_complete(&self) -> bool {
+        self.whole.is_none()
+    }
+
+    /// Whether an image is known in full.
+    pub(super) fn is_whole(&self, image: usize) -> bool {
+        self.whole.as_ref().is_none_or(|w| image < w.len() && w.value(image))
+    }
+
+    /// That the log left something out of an image which the target cannot tell.
+    pub(super) fn left_out(
+        &self,
+        batch: &Transformed,
+        mark: &Mark,
+        image: usize,
+        target: &TargetPath,
+        reason: &'static str,
+    ) -> FoldError {
+        let column = (0..self.columns.len()).find(|c| !self.presence.has(*c, image));
+        FoldError::LeftOut {
+            table: batch.schema.source.clone(),
+            column: column.map_or_else(String::new, |c| name_of(batch, c)),
+            place: Place::of(mark),
+            target: target.clone(),
+            reason,
+        }
+    }
+
     pub(super) fn key_proof(&self) -> KeyProof {
         self.stored.key_proof()
     }
@@ -79,7 +120,13 @@ impl Prepared {
         batch: &Transformed,
         mark: &Mark,
         image: usize,
+        target: &TargetPath,
     ) -> Result<(), LakeError> {
+        let mut ids = self.stored.id_columns().iter();
+        if !self.is_whole(image) && !ids.all(|id| self.presence.has(*id, image)) {
+            let reason = "cannot tell a row without its key";
+            return Err(self.left_out(batch, mark, image, target, reason).into());
+        }
         for (index, nulls) in &self.null_ids {
             if nulls.is_null(image) {
                 return Err(LakeError::from(FoldError::NullId {

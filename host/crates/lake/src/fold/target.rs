@@ -4,24 +4,27 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, new_null_array};
+use arrow_buffer::BooleanBuffer;
 use arrow_schema::{ArrowError, DataType};
-use change::{ImageKind, KeyProof, TargetPath};
+use change::{ImageKind, KeyProof, Presence, TargetPath};
 use hashbrown::HashTable;
 use hashbrown::hash_table;
 
 use super::Change;
 use super::gather::{self, Held};
 use super::keys::{KeyHasher, Keys};
+use super::partial::{Below, Partial};
 use super::prepared::{Prepared, id_columns};
-use crate::changes::{ChangeCounts, TargetChanges};
+use crate::changes::{ChangeCounts, LeftOut, TargetChanges};
 use crate::error::{FoldError, LakeError};
 use crate::sources::{SourceKeys, Watch};
 use crate::stored::StoredSchema;
 
-/// The batches of a target in one epoch; the rest of an entry's word are its two flags.
-const BATCHES_MAX: u32 = 1 << 30;
+/// The batches of a target in one epoch; the rest of an entry's word are its three flags.
+const BATCHES_MAX: u32 = 1 << 29;
 const EXISTS: u32 = 1 << 31;
 const INSERTED: u32 = 1 << 30;
+const PARTIAL: u32 = 1 << 29;
 
 /// A key that the epoch changed, and the image that changed it last.
 #[derive(Clone, Copy, Debug)]
@@ -35,11 +38,20 @@ pub(super) struct Entry {
 
 impl Entry {
     pub(super) fn batch(self) -> usize {
-        (self.batch & !(EXISTS | INSERTED)) as usize
+        self.batch_number() as usize
     }
 
     pub(super) fn row(self) -> usize {
         self.row as usize
+    }
+
+    fn batch_number(self) -> u32 {
+        self.batch & !(EXISTS | INSERTED | PARTIAL)
+    }
+
+    /// Whether the last image is known in part only.
+    pub(super) fn is_partial(self) -> bool {
+        self.batch & PARTIAL != 0
     }
 
     /// Whether the last image wrote the row; otherwise it deleted it.
@@ -79,6 +91,7 @@ pub(super) struct TargetFold {
     sources: Arc<SourceKeys>,
     /// Columns that some table of the target does not have.
     absent: BTreeSet<String>,
+    partial: Partial,
 }
 
 impl TargetFold {
@@ -99,6 +112,7 @@ impl TargetFold {
             counts: ChangeCounts::default(),
             sources: sources.unwrap_or_else(|| Arc::new(SourceKeys::of(schema))),
             absent: BTreeSet::new(),
+            partial: Partial::default(),
         }
     }
 
@@ -108,7 +122,8 @@ impl TargetFold {
 
     pub(super) fn index_bytes(&self) -> usize {
         let entries = self.entries.capacity().saturating_mul(size_of::<Entry>());
-        entries.saturating_add(self.index.allocation_size())
+        let partial = self.partial.memory_bytes();
+        entries.saturating_add(self.index.allocation_size()).saturating_add(partial)
     }
 
     /// Takes a batch in; gives its index, and what tells its table from the others.
@@ -179,6 +194,45 @@ impl TargetFold {
         Ok(at)
     }
 
+    /// What the row of a before image was until then; none where the epoch has deleted it.
+    pub(super) fn below(
+        &self,
+        change: Change,
+        hasher: &KeyHasher,
+    ) -> Result<Option<Below>, LakeError> {
+        let Change { batch, image, .. } = change;
+        let row = u32::try_from(image).map_err(|_| self.too_large("images in a batch"))?;
+        let missing = || LakeError::Internal("an image without a key".into());
+        let keys = self.batches.get(batch as usize).map(|h| &h.keys).ok_or_else(missing)?;
+        let code = keys.code(image, hasher).ok_or_else(missing)?;
+        let hash = hasher.of_code(code);
+        let entry = |at: &Indexed| self.entries.get(at.entry as usize).copied();
+        let same = |at: &Indexed| {
+            at.hash == hash
+                && entry(at)
+                    .is_some_and(|e| e.code == code && same_bytes(&self.batches, e, keys, image))
+        };
+        Ok(match self.index.find(spread(hash), same).and_then(entry) {
+            None => Some(Below::Target(batch, row)),
+            Some(entry) if !entry.exists() => None,
+            Some(entry) if entry.is_partial() => {
+                self.partial.number_of(entry.batch_number(), entry.row).map(Below::Patch)
+            }
+            Some(entry) => Some(Below::Row(entry.batch_number(), entry.row)),
+        })
+    }
+
+    /// The last image of an entry is known in part: the rest is what the row was before.
+    pub(super) fn lay(&mut self, at: u32, below: Below, left: LeftOut) -> Result<(), LakeError> {
+        let Some(entry) = self.entries.get_mut(at as usize) else {
+            return Err(LakeError::Internal("an image without an entry".into()));
+        };
+        let (batch, row) = (entry.batch_number(), entry.row);
+        entry.batch |= PARTIAL;
+        let laid = self.partial.lay(batch, row, below, left);
+        laid.ok_or_else(|| self.too_large("images that are known in part").into())
+    }
+
     /// The last before image turned out to be replaced, not deleted.
     pub(super) fn uncount_delete(&mut self) {
         self.counts.deleted = self.counts.deleted.saturating_sub(1);
@@ -186,12 +240,20 @@ impl TargetFold {
 
     /// The net changes.
     pub(super) fn finish(self) -> Result<TargetChanges, LakeError> {
-        let Self { path, schema, batches, entries, index, counts, sources, absent } = self;
+        let Self { path, schema, batches, entries, index, counts, sources, absent, partial } = self;
         drop(index);
         let entries = gather::sorted(&batches, entries);
         let wrong = |source| FoldError::Arrow { target: path.clone(), source };
-        let (rows, rows_inserted) =
-            gather::rows(&batches, &entries, schema.arrow(), None).map_err(wrong)?;
+        let (rows, rows_inserted, gaps) = if partial.is_empty() {
+            let (rows, inserted) =
+                gather::rows(&batches, &entries, schema.arrow(), None).map_err(wrong)?;
+            (rows, inserted, None)
+        } else {
+            let live: Vec<Entry> = entries.iter().filter(|e| e.exists()).copied().collect();
+            let ids = schema.id_columns();
+            let (rows, gaps) = partial.rows(&batches, &live, schema.arrow(), ids).map_err(wrong)?;
+            (rows, BooleanBuffer::from_iter(live.iter().map(|e| e.inserted())), gaps)
+        };
         let ids = Some(schema.id_columns());
         let (gone, gone_inserted) =
             gather::rows(&batches, &entries, &schema.id_arrow(), ids).map_err(wrong)?;
@@ -206,6 +268,7 @@ impl TargetFold {
             counts,
             sources,
             absent,
+            gaps,
         })
     }
 
@@ -214,13 +277,15 @@ impl TargetFold {
         let theirs = prepared.stored();
         if std::ptr::eq(self.schema.as_ref(), theirs.as_ref()) {
             let (columns, keys) = (prepared.columns().to_vec(), Arc::clone(prepared.keys()));
-            return Ok(Held { columns, keys });
+            return Ok(Held { columns, keys, presence: prepared.presence().clone() });
         }
         let (all, rows) = (prepared.columns(), prepared.rows());
         let mut columns = Vec::with_capacity(self.schema.arrow().fields().len());
+        let mut present = Vec::new();
         for field in self.schema.arrow().fields() {
-            let found = theirs.arrow().index_of(field.name()).ok().and_then(|i| all.get(i));
-            columns.push(match found {
+            let index = theirs.arrow().index_of(field.name()).ok();
+            present.push(index.and_then(|i| prepared.presence().of(i)).cloned());
+            columns.push(match index.and_then(|i| all.get(i)) {
                 Some(column) => in_type(column, field.data_type()).map_err(self.arrow())?,
                 None => {
                     self.absent.insert(field.name().clone());
@@ -236,7 +301,7 @@ impl TargetFold {
         } else {
             Arc::new(Keys::of(&ids).map_err(self.arrow())?)
         };
-        Ok(Held { columns, keys })
+        Ok(Held { columns, keys, presence: Presence::new(present) })
     }
 
     /// Takes up the columns of another table of the target, and wider types; the batches so far

@@ -433,6 +433,78 @@ fn a_target_keeps_the_order_of_its_id_columns() {
     assert_eq!(rows(&changes[0]), [json!([7, "one"]), json!([1, "two"])]);
 }
 
+/// A batch that lacks the values of these images.
+fn lacking(mut batch: Transformed, images: &[usize]) -> Transformed {
+    let told = (0..batch.images.len()).map(|i| !images.contains(&i));
+    batch.presence = Presence::new(vec![None, Some(told.collect())]);
+    batch
+}
+
+#[test]
+fn a_value_that_was_left_out_is_that_of_the_row_before() {
+    // In the epoch, over a changed key and two steps; in the target; in the target at another key.
+    let changes = fold(&[
+        numbered("t", &[(Insert, 1, 10)]),
+        lacking(
+            numbered("t", &[(Before, 1, 0), (After, 5, 0), (Before, 5, 0), (After, 6, 0)]),
+            &[0, 1, 2, 3],
+        ),
+        lacking(
+            numbered("t", &[(Before, 2, 0), (After, 2, 0), (Before, 2, 0), (After, 2, 0)]),
+            &[0, 1, 2, 3],
+        ),
+        lacking(numbered("t", &[(Before, 3, 0), (After, 4, 0), (Delete, 9, 0)]), &[0, 1, 2]),
+        lacking(
+            numbered("t", &[(Before, 7, 0), (After, 7, 0), (Before, 7, 0), (After, 7, 70)]),
+            &[0, 1, 2],
+        ),
+    ]);
+    let changes = changes.expect("folds");
+    let [all] = changes.as_slice() else { panic!("one target") };
+    let gaps = all.gaps.as_ref().expect("two rows are not known in full");
+    let ids: Vec<Value> = rows(all).into_iter().map(|r| r[0].clone()).collect();
+    assert_eq!(ids, [2, 4, 6, 7]);
+    assert_eq!(rows(all)[2..], [json!([6, 10]), json!([7, 70])]);
+    assert_eq!(gaps.rows, [0, 1]);
+    assert_eq!(lines(&gaps.keys), [json!([2]), json!([3])]);
+    let known = (0..4).map(|row| gaps.presence.has(1, row));
+    assert_eq!(known.collect::<Vec<_>>(), [false, false, true, true]);
+    assert_eq!(lines(&all.gone), [json!([1]), json!([3]), json!([5]), json!([9])]);
+    insta::assert_snapshot!(gaps.places[0].place, @"bin.000007:200");
+}
+
+#[test]
+fn a_value_that_nothing_tells_stops_with_the_place() {
+    let update = [(Before, 1, 0), (After, 1, 0)];
+    let pair = || lacking(numbered("t", &update), &[0, 1]);
+    let cases = [
+        // The chain dropped the row before; the row came from another target; it is not there.
+        fold(&[kept(pair(), &[false, true])]),
+        fold(&[routed(pair(), &["a", "b"])]),
+        fold(&[numbered("t", &[(Delete, 1, 0)]), pair()]),
+        fold(&[lacking(numbered("t", &[(Insert, 1, 0)]), &[0])]),
+        fold(&[{
+            let mut batch = numbered("t", &update);
+            batch.presence = Presence::new(vec![Some(BooleanBuffer::new_unset(2))]);
+            batch
+        }]),
+    ];
+    let texts: Vec<String> = cases.into_iter().map(|c| c.expect_err("stops").to_string()).collect();
+    insta::assert_snapshot!(texts.join("\n"), @r#"
+    the log left out the value of `value` in a row of table shop.t at bin.000007:200, and target /lake/all did not have the row before
+    the log left out the value of `value` in a row of table shop.t at bin.000007:200, and target /lake/b did not have the row before
+    the log left out the value of `value` in a row of table shop.t at bin.000007:200, and target /lake/all did not have the row before
+    the log left out the value of `value` in a row of table shop.t at bin.000007:200, and target /lake/all did not have the row before
+    the log left out the value of `id` in a row of table shop.t at bin.000007:200, and target /lake/all cannot tell a row without its key
+    "#);
+    let tables = fold(&[pair()]).expect("folds");
+    let error = crate::memory::MemoryTables::new().apply(&tables).expect_err("no such row");
+    insta::assert_snapshot!(told(&error), @r#"
+    the log left out the value of `value` in a row of table shop.t at bin.000007:200, and target /lake/all has no row with its former key
+      set `binlog_row_image = FULL` at the server, and start from an initial load so that the target has every row
+    "#);
+}
+
 #[test]
 fn after_an_error_the_epoch_is_lost() {
     let mut fold = Fold::new(options());

@@ -470,5 +470,6 @@ async fn what_is_doubted_is_looked_for_even_after_a_restart() {
 
 mod faults;
 mod foreign;
+mod gaps;
 mod maintenance;
 mod trust;

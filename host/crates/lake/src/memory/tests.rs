@@ -44,6 +44,7 @@ fn changes(rows: &[(i32, u64, bool)], gone: &[(i32, bool)], extra: bool) -> Targ
         counts: ChangeCounts::default(),
         sources: Arc::new(SourceKeys::default()),
         absent: std::collections::BTreeSet::default(),
+        gaps: None,
     }
 }
 

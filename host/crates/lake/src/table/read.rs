@@ -12,12 +12,13 @@ use futures::future::BoxFuture;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, RowSelection};
 use parquet::arrow::async_reader::{
     AsyncFileReader, ParquetRecordBatchStream, ParquetRecordBatchStreamBuilder,
 };
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use roaring::RoaringTreemap;
 
 use crate::cache::Cache;
 use crate::error::LakeError;
@@ -132,16 +133,47 @@ pub(crate) fn row_groups_by(
     batch_rows: usize,
 ) -> Result<ParquetRecordBatchStream<impl AsyncFileReader + Unpin + use<>>, LakeError> {
     let reader = StoreReader { store: Arc::clone(home.store()), path: home.path(name)? };
-    let wanted = footer.schema().fields().iter().enumerate();
-    let roots = wanted.filter(|(_, f)| columns.column_with_name(f.name()).is_some());
-    let roots: Vec<usize> = roots.map(|(i, _)| i).collect();
-    let mask = ProjectionMask::roots(footer.parquet_schema(), roots);
     ParquetRecordBatchStreamBuilder::new_with_metadata(reader, footer.clone())
-        .with_projection(mask)
+        .with_projection(projection(footer, columns))
         .with_row_groups(groups)
         .with_batch_size(batch_rows)
         .build()
         .map_err(|e| read_error(home, name, e))
+}
+
+/// Some rows of a file, ascending.
+pub(crate) fn rows_at(
+    home: &Home,
+    name: &str,
+    footer: &ArrowReaderMetadata,
+    columns: &SchemaRef,
+    rows: &RoaringTreemap,
+) -> Result<ParquetRecordBatchStream<impl AsyncFileReader + Unpin + use<>>, LakeError> {
+    let damaged = |_| home.damaged(name, "it has more rows than can be counted");
+    let all = usize::try_from(footer.metadata().file_metadata().num_rows()).map_err(damaged)?;
+    let mut ranges: Vec<Range<usize>> = Vec::new();
+    for row in rows {
+        let row = usize::try_from(row).map_err(damaged)?;
+        match ranges.last_mut() {
+            Some(last) if last.end == row => last.end = row.saturating_add(1),
+            _ => ranges.push(row..row.saturating_add(1)),
+        }
+    }
+    let selection = RowSelection::from_consecutive_ranges(ranges.into_iter(), all);
+    let reader = StoreReader { store: Arc::clone(home.store()), path: home.path(name)? };
+    ParquetRecordBatchStreamBuilder::new_with_metadata(reader, footer.clone())
+        .with_projection(projection(footer, columns))
+        .with_row_selection(selection)
+        .with_batch_size(BATCH_ROWS)
+        .build()
+        .map_err(|e| read_error(home, name, e))
+}
+
+/// The columns of a file that have these names.
+fn projection(footer: &ArrowReaderMetadata, columns: &SchemaRef) -> ProjectionMask {
+    let wanted = footer.schema().fields().iter().enumerate();
+    let roots = wanted.filter(|(_, f)| columns.column_with_name(f.name()).is_some());
+    ProjectionMask::roots(footer.parquet_schema(), roots.map(|(i, _)| i))
 }
 
 /// The columns of a batch in the order and types of `columns`; a column that the file does not have

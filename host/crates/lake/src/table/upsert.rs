@@ -69,10 +69,15 @@ impl Table {
             file_bytes: self.settings().maintenance.file_bytes,
         };
         let wanted = Arc::new(self.wanted(changes)?);
-        let (files, found) = futures::join!(
-            self.write_rows(&layout, &changes.rows),
-            locate::locate(&self.home, &self.shared.caches, &self.state.files, &wanted),
-        );
+        let located = locate::locate(&self.home, &self.shared.caches, &self.state.files, &wanted);
+        let (files, found) = match &changes.gaps {
+            None => futures::join!(self.write_rows(&layout, &changes.rows), located),
+            Some(gaps) => {
+                let found = located.await?;
+                let rows = self.complete(changes, gaps, &found).await?;
+                (self.write_rows(&layout, &rows).await, Ok(found))
+            }
+        };
         let files = files?;
         marker::pass(marker::COMMIT_AFTER_DATA_FILE);
         let rest = async {
@@ -223,6 +228,12 @@ impl Table {
                 return self.remember(prepared);
             }
             self.follow().await?;
+            if changes.gaps.is_some() {
+                // What was filled in may have been changed by others.
+                self.discard(&prepared.files).await;
+                prepared = self.prepare(changes).await?;
+                continue;
+            }
             // Keys that needed no look before may have come in with others' rows.
             let wanted = Arc::new(self.wanted(changes)?);
             let files = &self.state.files;
