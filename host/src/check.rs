@@ -11,6 +11,7 @@ use crate::manifest::Manifest;
 
 mod folders;
 mod plugins;
+mod progress;
 mod source;
 mod tables;
 
@@ -92,9 +93,10 @@ pub async fn check(manifest: &Manifest) -> Result<Vec<Finding>, CommandError> {
     let path = manifest.path().display();
     let mut findings = vec![Finding::ok("manifest", format!("{path} describes pipeline `{name}`"))];
     let chain = plugins::check(manifest, &mut findings)?;
-    let schemas = source::check(manifest, &mut findings).await;
+    let resume = progress::check(manifest, chain.as_ref(), &mut findings).await;
+    let found = source::check(manifest, resume.as_ref(), &mut findings).await;
     if let Some(chain) = chain {
-        tables::check(manifest, chain, &schemas, &mut findings);
+        tables::check(manifest, chain, &found, &mut findings);
     }
     folders::check(manifest, &mut findings);
     Ok(findings)
@@ -105,8 +107,8 @@ pub async fn check(manifest: &Manifest) -> Result<Vec<Finding>, CommandError> {
 #[must_use]
 pub fn fault(findings: &[Finding]) -> Option<Fault> {
     let errors = || findings.iter().filter(|f| f.severity == Severity::Error);
-    let all_environment = errors().all(|f| f.fault == Some(Fault::Environment));
-    errors().next().map(|_| if all_environment { Fault::Environment } else { Fault::Usage })
+    let is_usage = errors().any(|f| f.fault == Some(Fault::Usage));
+    errors().next().map(|_| if is_usage { Fault::Usage } else { Fault::Environment })
 }
 
 #[cfg(test)]

@@ -77,6 +77,10 @@ pub struct TargetSummary {
     pub updated: u64,
     /// Row images removed.
     pub deleted: u64,
+    /// Of a dry run: the first rows that it would have written, with the forms of
+    /// `docs/reference/types.md`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub first_rows: Vec<serde_json::Map<String, serde_json::Value>>,
 }
 
 /// Seconds each stage was busy.
@@ -125,5 +129,9 @@ pub async fn run(
     };
     progress.update(&meter.state());
     outcome?;
-    Ok(meter.summary(sink.position().cloned()))
+    let mut summary = meter.summary(sink.position().cloned());
+    for target in &mut summary.targets {
+        target.first_rows = sink.first_rows(&target.path);
+    }
+    Ok(summary)
 }

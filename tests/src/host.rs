@@ -133,6 +133,18 @@ impl Call {
         }
     }
 
+    /// Runs it to its end with a standard output that nobody reads, and gives the exit code.
+    ///
+    /// # Panics
+    /// Where it cannot be started.
+    #[must_use]
+    pub fn without_reader(mut self) -> Option<i32> {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        self.command.stdin(Stdio::null()).stdout(writer).stderr(Stdio::null());
+        self.command.status().expect("the binary starts").code()
+    }
+
     /// Runs it to its end.
     ///
     /// # Panics

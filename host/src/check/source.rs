@@ -8,42 +8,57 @@ use change::{Fault, TableSchema};
 
 use super::{Finding, Severity};
 use crate::manifest::{Manifest, ServerSettings, SourceFrom};
-use crate::pipeline::open::{read_options, server_options};
+use crate::pipeline::open::{read_options, server_options, start_at_server, start_in_files};
+use crate::pipeline::resume::Resume;
 use crate::progress::{grouped, megabytes};
 
-/// Findings about the source, and every table that the chain would be asked about: each schema version
-/// of recorded files, the tables of a server as they are now.
+/// The tables that the chain would be asked about.
+#[derive(Default)]
+pub(super) struct Found {
+    /// Each schema version in recorded files, the tables of a server as they are now.
+    pub(super) schemas: Vec<Arc<TableSchema>>,
+    /// Whether these are all: what was read before is not read again.
+    pub(super) is_whole: bool,
+}
+
+/// Findings about the source, from where a run would read it, and the tables in it.
 pub(super) async fn check(
     manifest: &Manifest,
+    resume: Option<&Resume>,
     findings: &mut Vec<Finding>,
-) -> Vec<Arc<TableSchema>> {
-    let schemas = match &manifest.source.from {
-        SourceFrom::Files(_) => files(manifest, findings),
-        SourceFrom::Server(settings) => server(manifest, settings, findings).await,
+) -> Found {
+    let begin = Resume::default();
+    let resume = resume.unwrap_or(&begin);
+    let found = match &manifest.source.from {
+        SourceFrom::Files(_) => files(manifest, resume, findings),
+        SourceFrom::Server(settings) => server(manifest, settings, resume, findings).await,
     };
-    if schemas.is_empty() && findings.iter().all(|f| f.severity != Severity::Error) {
+    let is_well = findings.iter().all(|f| f.severity != Severity::Error);
+    if found.schemas.is_empty() && found.is_whole && is_well {
         findings.push(Finding::warning(
             "tables",
             "no table of the log is captured",
             "mend `tables` in [source], and see that the account may see the tables",
         ));
     }
-    schemas
+    found
 }
 
-/// Reads all recorded files, as a run would: what is damaged or not supported is found here.
-fn files(manifest: &Manifest, findings: &mut Vec<Finding>) -> Vec<Arc<TableSchema>> {
+/// Reads what a run would read of recorded files: what is damaged or not supported is found here.
+fn files(manifest: &Manifest, resume: &Resume, findings: &mut Vec<Finding>) -> Found {
     let paths = match manifest.source.files() {
         Ok(paths) => paths,
         Err(error) => {
             findings.push(Finding::error("source", error));
-            return Vec::new();
+            return Found::default();
         }
     };
+    let start = start_in_files(manifest, resume);
+    let is_whole = start.is_none();
     let mut schemas: Vec<Arc<TableSchema>> = Vec::new();
     let mut images = 0_u64;
     let mut read = || -> Result<u64, BinlogError> {
-        let mut source = FileSource::open(&paths, None, read_options(manifest))?;
+        let mut source = FileSource::open(&paths, start.as_ref(), read_options(manifest))?;
         while let Some(slice) = source.next()? {
             for batch in &slice.batches {
                 images = images.saturating_add(u64::try_from(batch.len()).unwrap_or(u64::MAX));
@@ -57,34 +72,46 @@ fn files(manifest: &Manifest, findings: &mut Vec<Finding>) -> Vec<Arc<TableSchem
     findings.push(match read() {
         Ok(bytes) => {
             let (files, images) = (paths.len(), grouped(images));
-            let message =
-                format!("{files} recorded files, {}, {images} row images", megabytes(bytes));
+            let left = if is_whole { "" } else { " left to read" };
+            let bytes = megabytes(bytes);
+            let message = format!("{files} recorded files, {bytes}, {images} row images{left}");
             Finding::ok("source", message)
         }
         Err(error) => Finding::error("source", error),
     });
-    schemas
+    Found { schemas, is_whole }
 }
 
-/// Asks the server for its settings, the account's privileges and the tables.
+/// Asks the server for its settings, the account's privileges, the start and the tables.
 async fn server(
     manifest: &Manifest,
     settings: &ServerSettings,
+    resume: &Resume,
     findings: &mut Vec<Finding>,
-) -> Vec<Arc<TableSchema>> {
+) -> Found {
     let options = server_options(settings);
     match live::check(&options).await {
         Ok(found) => findings.extend(found.into_iter().map(finding)),
         Err(error) => {
             findings.push(Finding::error("server", error));
-            return Vec::new();
+            return Found::default();
         }
     }
+    // What the settings or the account lack is told once.
+    if findings.iter().all(|f| f.severity != Severity::Error) {
+        let start = start_at_server(manifest, resume);
+        findings.push(match live::check_start(&options, start).await {
+            Ok(position) => Finding::ok("start", format!("{position} can be read from")),
+            Err(error) => Finding::error("start", error),
+        });
+    }
     match table_schemas(&options, &read_options(manifest)).await {
-        Ok(schemas) => schemas.into_iter().map(Arc::new).collect(),
+        Ok(schemas) => {
+            Found { schemas: schemas.into_iter().map(Arc::new).collect(), is_whole: true }
+        }
         Err(error) => {
             findings.push(Finding::error("tables", error));
-            Vec::new()
+            Found::default()
         }
     }
 }

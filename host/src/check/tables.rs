@@ -7,6 +7,7 @@ use change::{KeyProof, TableSchema};
 use plugin::{Chain, TablePlan};
 
 use super::Finding;
+use super::source::Found;
 use crate::chain;
 use crate::manifest::Manifest;
 use crate::pipeline::transform_step::settings_of;
@@ -14,9 +15,10 @@ use crate::pipeline::transform_step::settings_of;
 pub(super) fn check(
     manifest: &Manifest,
     mut chain: Chain,
-    schemas: &[Arc<TableSchema>],
+    found: &Found,
     findings: &mut Vec<Finding>,
 ) {
+    let schemas = &found.schemas;
     let mut by_target: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for schema in schemas {
         let subject = format!("table {}", schema.name);
@@ -45,7 +47,9 @@ pub(super) fn check(
              two tables claim stops the pipeline",
         ));
     }
-    unmatched_rules(manifest, schemas, findings);
+    if found.is_whole {
+        unmatched_rules(manifest, schemas, findings);
+    }
 }
 
 /// A finding for a table, and its target where every row goes to the same.

@@ -22,7 +22,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CommandError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|source| HostError::Start { what: "the runtime", source })?;
     let findings = runtime.block_on(check::check(&manifest))?;
-    let mut output = Output::new();
+    let mut output = Output::of_verdict();
     match Form::of(args.json) {
         Form::Json => {
             for finding in &findings {

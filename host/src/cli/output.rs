@@ -22,16 +22,48 @@ impl Form {
     }
 }
 
+/// What a reader that went away means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum WithoutReader {
+    /// There is nothing left to do: the output is all that the command is for.
+    Ends,
+    /// The command goes on: its exit code says something too.
+    GoesOn,
+}
+
 /// Standard output, buffered; [`Output::finish`] writes out what is left.
-pub(super) struct Output(BufWriter<StdoutLock<'static>>);
+pub(super) struct Output {
+    stdout: BufWriter<StdoutLock<'static>>,
+    without_reader: WithoutReader,
+}
 
 impl Output {
+    /// For a command that only shows something.
     pub(super) fn new() -> Self {
-        Self(BufWriter::new(io::stdout().lock()))
+        let stdout = BufWriter::new(io::stdout().lock());
+        Self { stdout, without_reader: WithoutReader::Ends }
+    }
+
+    /// For a command whose exit code is a verdict, heard or not.
+    pub(super) fn of_verdict() -> Self {
+        Self { without_reader: WithoutReader::GoesOn, ..Self::new() }
+    }
+
+    fn outcome(&self, written: io::Result<()>) -> Result<(), HostError> {
+        match written {
+            Err(error)
+                if error.kind() == io::ErrorKind::BrokenPipe
+                    && self.without_reader == WithoutReader::GoesOn =>
+            {
+                Ok(())
+            }
+            written => written.map_err(HostError::Output),
+        }
     }
 
     pub(super) fn text(&mut self, text: &str) -> Result<(), HostError> {
-        self.0.write_all(text.as_bytes()).map_err(HostError::Output)
+        let written = self.stdout.write_all(text.as_bytes());
+        self.outcome(written)
     }
 
     pub(super) fn line(&mut self, line: &str) -> Result<(), HostError> {
@@ -41,13 +73,14 @@ impl Output {
 
     /// One JSON value on one line.
     pub(super) fn json<T: Serialize>(&mut self, value: &T) -> Result<(), HostError> {
-        serde_json::to_writer(&mut self.0, value).map_err(|e| HostError::Output(e.into()))?;
-        self.text("\n")
+        let line = serde_json::to_string(value).map_err(|e| HostError::Output(e.into()))?;
+        self.line(&line)
     }
 
     /// Writes out what is held back, before an error is told.
     pub(super) fn flush(&mut self) -> Result<(), HostError> {
-        self.0.flush().map_err(HostError::Output)
+        let written = self.stdout.flush();
+        self.outcome(written)
     }
 
     pub(super) fn finish(mut self) -> Result<(), HostError> {

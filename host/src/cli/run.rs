@@ -1,6 +1,7 @@
 //! `sluice run`: a pipeline until it is stopped, with its progress on standard error and its summary on
 //! standard output.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -22,7 +23,7 @@ pub(super) struct Args {
     /// Stop at the end of the recorded files, or at the position that the server has at the start
     #[arg(long)]
     until_end: bool,
-    /// Do everything but write, and print what would be written
+    /// Do everything but write; print how much would be written where, and the first rows
     #[arg(long)]
     dry_run: bool,
     /// Show the log lines of plugins; they may hold row values
@@ -136,6 +137,10 @@ fn text(summary: &Summary, name: &str, dry_run: bool) -> String {
         text.push_str(&format!(
             "  {path:width$}  inserted {inserted}  updated {updated}  deleted {deleted}\n"
         ));
+        for row in &target.first_rows {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "    {}", serde_json::Value::from(row.clone()));
+        }
     }
     if summary.dead_letters > 0 {
         let letters = grouped(summary.dead_letters);
@@ -158,6 +163,7 @@ mod tests {
             inserted,
             updated: 2,
             deleted: 0,
+            first_rows: Vec::new(),
         };
         let summary = Summary {
             images: 12_345,

@@ -50,7 +50,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CommandError> {
     let since = Instant::now();
     let logs = args.plugin_logs.then(chain::log_to_tracing);
     let engine = chain::engine(logs)?;
-    let mut output = Output::new();
+    let mut output = Output::of_verdict();
     let mut tally = Tally::default();
     for case in &cases {
         let verdict = test_case::run(case, &engine, mode);

@@ -357,6 +357,16 @@ mode = "append"
 }
 
 #[test]
+fn recorded_files_have_no_latest() {
+    let latest = |source: &str| with("source", &format!("{source}\nstart = \"latest\""));
+    assert!(parse(&latest("host = \"db\"\nuser = \"u\"")).is_ok());
+    insta::assert_snapshot!(problems(&latest("files = \"x\"")), @r#"
+        1 problem in sluice.toml
+        sluice.toml:6:9: recorded files have nothing behind their end: write "earliest", { file = "…", offset = 4 } or { gtid = "…" }
+    "#);
+}
+
+#[test]
 fn a_reference_that_leads_nowhere_is_told_by_name_only() {
     insta::assert_snapshot!(problems(&with("source", r#"
 host = "${HOST}"

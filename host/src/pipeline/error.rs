@@ -106,9 +106,14 @@ impl Diagnose for RunError {
             Self::Lake(error) => error.hint(),
             Self::Checkpoint(error) => error.hint(),
             Self::Rejected(rejected) => Some(rejected_hint(&rejected.code)),
+            Self::SchemaChange { kind: SchemaChangeKind::Alter, table, .. } => Some(format!(
+                "all before this statement is committed; see that the target of {table} fits what the \
+                 statement made of its rows (new columns come in with `merge-schema = true`, NULL in \
+                 the rows that are there), then go on with `sluice run --accept-schema-change`"
+            )),
             Self::SchemaChange { table, .. } => Some(format!(
-                "all before this statement is committed; reload {table} into its target, or see \
-                 that the target fits, then go on with `sluice run --accept-schema-change`"
+                "all before this statement is committed; reload or empty the target of {table}, or \
+                 see that it fits, then go on with `sluice run --accept-schema-change`"
             )),
             Self::ChainChanged { .. } => Some(
                 "run once more with the old plugins and manifest until the open epoch is committed \

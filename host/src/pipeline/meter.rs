@@ -152,7 +152,7 @@ impl Meter {
         let seconds = |n: &AtomicU64| Duration::from_nanos(n.load(Ordering::Relaxed)).as_secs_f64();
         let targets = self.slow().targets.clone();
         let summary = |(path, [inserted, updated, deleted]): (TargetPath, [u64; 3])| {
-            TargetSummary { path, inserted, updated, deleted }
+            TargetSummary { path, inserted, updated, deleted, first_rows: Vec::new() }
         };
         Summary {
             images: self.images.load(Ordering::Relaxed),

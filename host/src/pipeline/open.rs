@@ -61,7 +61,7 @@ pub struct Parts {
 /// The first part that cannot be opened.
 pub async fn open(manifest: &Manifest, options: &RunOptions) -> Result<Parts, RunError> {
     let chain = load_chain(manifest, options)?;
-    let digest = format!("{}-{}", chain.digest(), manifest.digest());
+    let digest = digest(&chain, manifest);
     let (folder, name) = (&manifest.pipeline.checkpoint, &manifest.pipeline.name);
     let mut checkpoint = match options.dry_run {
         true => None,
@@ -106,13 +106,21 @@ pub async fn open(manifest: &Manifest, options: &RunOptions) -> Result<Parts, Ru
     Ok(Parts { source, transform, fold, sink, slices_bytes_max, meter: Arc::default() })
 }
 
+/// What decides which rows a run writes.
+#[must_use]
+pub fn digest(chain: &Chain, manifest: &Manifest) -> String {
+    format!("{}-{}", chain.digest(), manifest.digest())
+}
+
 fn load_chain(manifest: &Manifest, options: &RunOptions) -> Result<Chain, RunError> {
     let logs = options.plugin_logs.then(chain::log_to_tracing);
     let engine = chain::engine(logs)?;
     Ok(Chain::load(&engine, chain::specs(manifest)?)?)
 }
 
-fn lake_options(manifest: &Manifest, digest: &str) -> LakeOptions {
+/// How the targets of a manifest are written.
+#[must_use]
+pub fn lake_options(manifest: &Manifest, digest: &str) -> LakeOptions {
     let sink = &manifest.sink;
     let default = Maintenance::default();
     LakeOptions {
@@ -171,24 +179,13 @@ async fn open_source(
     match &manifest.source.from {
         SourceFrom::Files(_) => {
             let files = manifest.source.files()?;
-            let start = match (&resume.position, &manifest.source.start) {
-                (Some(position), _) => Some(position.clone()),
-                (None, StartAt::File { file, offset }) => Some(Position::at(file, *offset)),
-                (None, StartAt::Gtid(set)) => Some(behind(set)),
-                (None, StartAt::Earliest | StartAt::Latest) => None,
-            };
+            let start = start_in_files(manifest, resume);
             let source = FileSource::open(&files, start.as_ref(), read)?;
             let begin = resume.position.clone().unwrap_or_else(|| source.position());
             Ok((AnySource::Files(Box::new(source)), begin))
         }
         SourceFrom::Server(settings) => {
-            let start = match (&resume.position, &manifest.source.start) {
-                (Some(position), _) => Start::At(position.clone()),
-                (None, StartAt::File { file, offset }) => Start::At(Position::at(file, *offset)),
-                (None, StartAt::Gtid(set)) => Start::At(behind(set)),
-                (None, StartAt::Earliest) => Start::Earliest,
-                (None, StartAt::Latest) => Start::Latest,
-            };
+            let start = start_at_server(manifest, resume);
             let server = server_options(settings);
             let end = if options.until_end { LiveEnd::Now } else { LiveEnd::Never };
             let source = Reconnecting::connect(server, start, end, read).await?;
@@ -196,6 +193,27 @@ async fn open_source(
             let begin = begin.unwrap_or_else(|| Position::at("", 0));
             Ok((AnySource::Live(Box::new(source)), begin))
         }
+    }
+}
+
+/// Where a run reads recorded files from; none: their head.
+#[must_use]
+pub fn start_in_files(manifest: &Manifest, resume: &Resume) -> Option<Position> {
+    match start_at_server(manifest, resume) {
+        Start::At(position) => Some(position),
+        Start::Earliest | Start::Latest => None,
+    }
+}
+
+/// Where a run reads a server's log from.
+#[must_use]
+pub fn start_at_server(manifest: &Manifest, resume: &Resume) -> Start {
+    match (&resume.position, &manifest.source.start) {
+        (Some(position), _) => Start::At(position.clone()),
+        (None, StartAt::File { file, offset }) => Start::At(Position::at(file, *offset)),
+        (None, StartAt::Gtid(set)) => Start::At(behind(set)),
+        (None, StartAt::Earliest) => Start::Earliest,
+        (None, StartAt::Latest) => Start::Latest,
     }
 }
 

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use change::Position;
-use lake::{Lake, MemoryTables};
+use change::{ColumnType, Position, TargetPath};
+use lake::stored::text;
+use lake::{Lake, MemoryTables, TargetChanges};
+use serde_json::{Map, Value};
 
 use super::dead_letter;
 use super::error::RunError;
@@ -23,8 +25,8 @@ pub trait Sink: Send {
 pub enum AnySink {
     /// Writes.
     Tables(Box<TableSink>),
-    /// Applies the changes to tables in memory.
-    DryRun(Box<MemorySink>),
+    /// Keeps a look at what would be written, and nothing else.
+    DryRun(Box<DryRunSink>),
 }
 
 impl AnySink {
@@ -34,6 +36,15 @@ impl AnySink {
         match self {
             Self::Tables(sink) => sink.checkpoint.state().map(|state| &state.position),
             Self::DryRun(sink) => sink.position.as_ref(),
+        }
+    }
+
+    /// The first rows that a dry run would have written to a target.
+    #[must_use]
+    pub fn first_rows(&self, target: &TargetPath) -> Vec<Map<String, Value>> {
+        match self {
+            Self::Tables(_) => Vec::new(),
+            Self::DryRun(sink) => sink.first_rows.get(target).cloned().unwrap_or_default(),
         }
     }
 }
@@ -86,7 +97,49 @@ impl Sink for TableSink {
     }
 }
 
-/// Tables in memory: for `--dry-run` and tests.
+/// Rows of a target that a dry run shows.
+const FIRST_ROWS_MAX: usize = 3;
+
+/// Targets of which a dry run shows rows: more of them make no picture.
+const TARGETS_SHOWN_MAX: usize = 20;
+
+/// Nowhere: for `--dry-run`. It keeps a few rows, however long the log is.
+#[derive(Default)]
+pub struct DryRunSink {
+    /// The first rows of each of the first targets.
+    first_rows: BTreeMap<TargetPath, Vec<Map<String, Value>>>,
+    /// The end of the last epoch.
+    position: Option<Position>,
+}
+
+impl Sink for DryRunSink {
+    async fn commit(&mut self, work: EpochWork) -> Result<(), RunError> {
+        for changes in &work.epoch.changes {
+            let is_new = !self.first_rows.contains_key(&changes.target);
+            if is_new && self.first_rows.len() >= TARGETS_SHOWN_MAX {
+                continue;
+            }
+            let shown = self.first_rows.entry(changes.target.clone()).or_default();
+            let left = FIRST_ROWS_MAX.saturating_sub(shown.len());
+            shown.extend((0..changes.rows.num_rows().min(left)).map(|row| as_json(changes, row)));
+        }
+        self.position = Some(work.epoch.end);
+        Ok(())
+    }
+}
+
+/// A row as `docs/reference/types.md` writes it.
+fn as_json(changes: &TargetChanges, row: usize) -> Map<String, Value> {
+    let fields = changes.schema.arrow().fields().iter();
+    let columns = fields.zip(changes.schema.column_types()).zip(changes.rows.columns());
+    let cells = columns.filter_map(|((field, logical), column)| {
+        let value = text::value(column, row, *logical == ColumnType::UInt64)?;
+        Some((field.name().clone(), value))
+    });
+    cells.collect()
+}
+
+/// Tables in memory: for tests.
 #[derive(Default)]
 pub struct MemorySink {
     /// What the tables hold.

@@ -12,6 +12,7 @@ mod bad_files;
 mod bad_plugins;
 mod bad_servers;
 mod chaos;
+mod check;
 mod definitions;
 mod end_to_end;
 mod full_disk;

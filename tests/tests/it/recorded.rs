@@ -72,6 +72,7 @@ fn a_dry_run_tells_what_would_be_written_and_writes_nothing() {
             outcome.stdout
         );
     }
+    assert!(outcome.stdout.contains("\n    {\""), "no row is shown:\n{}", outcome.stdout);
     assert!(!shop.lake().exists(), "a dry run wrote tables");
     assert!(!shop.folder().join("checkpoint").exists(), "a dry run wrote a checkpoint");
 }

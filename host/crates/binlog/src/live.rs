@@ -17,7 +17,7 @@ use connection::Connection;
 use dump::{Dump, Sent};
 use request::{Arrival, Request, open_dump, plan, reading_from, within};
 
-pub use check::{Finding, Severity, check};
+pub use check::{Finding, Severity, check, check_start};
 pub use facts::ServerFacts;
 
 mod catalog;

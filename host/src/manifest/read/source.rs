@@ -149,9 +149,14 @@ fn start(section: &Section<'_>) -> Option<StartAt> {
         Value::Table(_) => start_at(&section.section("start")?),
         _ => section
             .choice("start", &[("earliest", StartWord::Earliest), ("latest", StartWord::Latest)])
-            .map(|word| match word {
-                StartWord::Earliest => StartAt::Earliest,
-                StartWord::Latest => StartAt::Latest,
+            .and_then(|word| match word {
+                StartWord::Earliest => Some(StartAt::Earliest),
+                // Nothing is ever added to them.
+                StartWord::Latest if section.entry("files").is_some() => {
+                    section.refuse("start", LATEST_OF_FILES);
+                    None
+                }
+                StartWord::Latest => Some(StartAt::Latest),
             }),
     }
 }
@@ -161,6 +166,8 @@ enum StartWord {
     Earliest,
     Latest,
 }
+
+const LATEST_OF_FILES: &str = "recorded files have nothing behind their end: write \"earliest\", { file = \"…\", offset = 4 } or { gtid = \"…\" }";
 
 const NO_TIMESTAMP: &str = "`start` by time is not built yet: write { file = \"…\", offset = 4 }, { gtid = \"…\" }, \"earliest\" or \"latest\"";
 

@@ -14,7 +14,7 @@ use plugin::{Chain, Engine, EngineOptions};
 use super::*;
 use crate::pipeline::fold_step::EpochLimits;
 use crate::pipeline::schema_policy::{SchemaPolicy, SeenTables};
-use crate::pipeline::sink::MemorySink;
+use crate::pipeline::sink::{AnySink, MemorySink};
 
 fn schema() -> Arc<TableSchema> {
     Arc::new(TableSchema {
@@ -323,4 +323,19 @@ async fn a_failure_is_told_while_the_source_is_idle() {
     let flow = concurrent(source, transform(), fold, &mut sink, BYTES, meter, never());
     let outcome = tokio::time::timeout(HANG, flow).await.expect("it does not hang");
     assert!(matches!(outcome, Err(RunError::Lake(_))), "{outcome:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_keeps_the_first_rows_and_no_others() {
+    let mut sink = AnySink::DryRun(Box::default());
+    let rows: Vec<_> = (1..100).map(|id| (ImageKind::Insert, id, "new")).collect();
+    let source = vec![slice(100, &rows), slice(200, &[(ImageKind::Insert, 200, "late")])];
+    let meter = Meter::default();
+    let (at_once, source) = (fold(Duration::ZERO), source.into_iter());
+    in_order(source, transform(), at_once, &mut sink, &meter, never()).await.expect("read");
+    assert_eq!(sink.position(), Some(&Position::at("log.000001", 200)));
+    let rows = sink.first_rows(&TargetPath("/lake/orders".into()));
+    let rows: Vec<_> = rows.into_iter().map(serde_json::Value::from).collect();
+    let expected = [1, 2, 3].map(|id| serde_json::json!({ "id": id, "status": "new" }));
+    assert_eq!(rows, expected);
 }

@@ -1,10 +1,14 @@
 //! Whether a server can be read, setting by setting, for people who set one up.
 
+use change::{GtidSet, Position};
+
 use super::connection::Connection;
 use super::facts::ServerFacts;
-use crate::error::BinlogError;
+use super::request::{Request, plan, within};
+use super::resolve;
+use crate::error::{BinlogError, ServerCause};
 use crate::event::Vendor;
-use crate::options::ServerOptions;
+use crate::options::{ServerOptions, Start};
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -45,6 +49,40 @@ pub async fn check(server: &ServerOptions) -> Result<Vec<Finding>, BinlogError> 
     let mut findings = findings(&facts);
     findings.extend(privileges(&mut connection, &facts).await?);
     Ok(findings)
+}
+
+/// Whether the log can be read from a start, without asking for it: no replica is registered. Gives the
+/// position that the start stands for.
+///
+/// # Errors
+/// Where the server cannot be reached, does not have the start's log any more, or was never there.
+pub async fn check_start(server: &ServerOptions, start: Start) -> Result<Position, BinlogError> {
+    let mut connection = Connection::open(server).await?;
+    let facts = ServerFacts::ask(&mut connection).await?;
+    let position = resolve(&mut connection, &facts, start).await?;
+    within(&facts, &position)?;
+    let (request, _) = plan(&facts, &position)?;
+    let refuse = |cause| BinlogError::server(&facts.address, cause, None);
+    match request {
+        Request::Gtids(GtidSet::Mysql(_)) => {
+            let purged = connection.rows::<String>("SELECT @@GLOBAL.gtid_purged").await?;
+            let purged = purged.concat().replace('\n', "");
+            let purged: GtidSet = purged.parse().map_err(|_| refuse(ServerCause::Protocol))?;
+            if position.gtids.as_ref().is_none_or(|covered| !covered.contains_all(&purged)) {
+                return Err(refuse(ServerCause::Purged));
+            }
+        }
+        // Which transactions its logs go back to, MariaDB tells only to who asks for the log.
+        Request::Gtids(GtidSet::MariaDb(_)) => {}
+        Request::File { file, .. } => {
+            let logs = connection.rows::<mysql_async::Row>("SHOW BINARY LOGS").await?;
+            let mut names = logs.iter().filter_map(|row| row.get_opt::<String, _>(0)?.ok());
+            if !names.any(|name| name == file) {
+                return Err(refuse(ServerCause::NoSuchLog));
+            }
+        }
+    }
+    Ok(position)
 }
 
 /// What the settings mean.
