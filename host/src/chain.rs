@@ -67,7 +67,9 @@ pub fn load(manifest: &Manifest, engine: &Engine) -> Result<Chain, CommandError>
 pub fn explain(manifest: &Manifest, error: PluginError) -> CommandError {
     let places = error.config_problems().iter().filter_map(|problem| {
         let place = manifest.locate(&problem.plugin, &problem.path)?;
-        let message = format!("plugin `{}`: {}", problem.plugin, problem.message);
+        let settings = manifest.plugins.iter().find(|plugin| *plugin.name == *problem.plugin)?;
+        let told = settings.secrets.told(&problem.path, &problem.message);
+        let message = format!("plugin `{}`: {told}", problem.plugin);
         Some(Problem { place, message })
     });
     let mut problems: Vec<_> = places.collect();

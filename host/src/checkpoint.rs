@@ -107,7 +107,8 @@ pub struct State {
     pub chain: String,
     /// Source tables that had rows.
     pub sources: SeenTables,
-    /// The number of this pipeline's commits in each target, by path.
+    /// The number of this pipeline's commits in each target, by its path: `./` and what lies below the
+    /// sink's folder.
     pub targets: BTreeMap<String, i64>,
     /// The manifest's `start` that the position stands for, until the first epoch is finished.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -29,7 +29,7 @@ mod tests;
 
 pub use files::FilesError;
 pub use problem::{ManifestError, Place, Problem};
-pub use secret::Secret;
+pub use secret::{ConfigSecrets, Secret};
 
 use locate::Locations;
 use problem::Problems;
@@ -118,6 +118,18 @@ pub struct ServerSettings {
     pub server_id: Option<u32>,
     /// How long to wait for a connection.
     pub connect_timeout: Duration,
+    /// What becomes of a pipeline whose tables have foreign keys that change rows outside of the log.
+    pub cascades: Cascades,
+}
+
+/// What becomes of a pipeline that captures tables whose rows a foreign key changes without a row in the
+/// log (`ON DELETE CASCADE` in MariaDB).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cascades {
+    /// It does not start.
+    Stop,
+    /// It runs: the operator knows that no such action takes place, or that these rows are not right.
+    Accept,
 }
 
 /// Whether a connection is encrypted, in the words of MySQL's clients.
@@ -187,6 +199,8 @@ pub struct PluginSettings {
     pub fuel_per_row: Option<u64>,
     /// `[plugin.config]`: a JSON object, empty where there is none. Values may be secret.
     pub config: serde_json::Value,
+    /// Which of its values are secret.
+    pub secrets: ConfigSecrets,
     /// `[plugin.files]`: files that are handed over, by name.
     pub files: BTreeMap<String, PathBuf>,
 }

@@ -23,7 +23,7 @@ pub(super) async fn check(
     let lake = Lake::open(open::lake_options(manifest, digest.as_deref().unwrap_or_default()));
     let lake = lake.await.map_err(|error| findings.push(Finding::error("sink", error)));
     let (state, lake, digest) = (state.ok()?, lake.ok()?, digest?);
-    let state = state.filter(|state| resume::holds(state, &manifest.source.start));
+    let state = resume::usable(state, manifest);
     match resume::decide(state.as_ref(), lake.recovered(), &digest) {
         Ok(resume) => {
             let targets = lake.recovered().targets.len();

@@ -7,8 +7,10 @@ use binlog::{BinlogError, FileSource};
 use change::{Fault, TableSchema};
 
 use super::{Finding, Severity};
-use crate::manifest::{Manifest, ServerSettings, SourceFrom};
-use crate::pipeline::open::{read_options, server_options, start_at_server, start_in_files};
+use crate::manifest::{Cascades, Manifest, ServerSettings, SourceFrom};
+use crate::pipeline::open::{
+    read_options, refuse_cascades, server_options, start_at_server, start_in_files,
+};
 use crate::pipeline::resume::Resume;
 use crate::progress::{grouped, megabytes};
 
@@ -105,7 +107,17 @@ async fn server(
             Err(error) => Finding::error("start", error),
         });
     }
-    match table_schemas(&options, &read_options(manifest)).await {
+    let read = read_options(manifest);
+    match refuse_cascades(&options, &read).await {
+        Ok(()) => {}
+        Err(error) if settings.cascades == Cascades::Accept => findings.push(Finding::warning(
+            "tables",
+            error.to_string(),
+            "see that these actions never take place: accepted by `foreign-key-cascades`",
+        )),
+        Err(error) => findings.push(Finding::error("tables", error)),
+    }
+    match table_schemas(&options, &read).await {
         Ok(schemas) => {
             Found { schemas: schemas.into_iter().map(Arc::new).collect(), is_whole: true }
         }

@@ -21,6 +21,7 @@ pub(crate) const SECTIONS: [(&str, &[&str]); 6] = [
             "tls-key",
             "server-id",
             "connect-timeout",
+            "foreign-key-cascades",
             "files",
             "start",
             "tables",

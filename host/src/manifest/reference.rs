@@ -49,7 +49,11 @@ impl References<'_> {
     /// The text with its references replaced; none where one of them leads nowhere.
     fn text(&self, written: &str, place: Place) -> Option<Text> {
         if let Some(path) = written.strip_prefix("file:") {
-            return self.file(path, place).map(|text| Text { text, secret: true });
+            return self.file(path, place).map(|text| Text {
+                brought: vec![text.clone()],
+                text,
+                secret: true,
+            });
         }
         let written = written
             .strip_prefix("$$file:")
@@ -60,6 +64,7 @@ impl References<'_> {
     fn variables(&self, written: &str, place: Place) -> Option<Text> {
         let mut text = String::new();
         let (mut secret, mut whole) = (false, true);
+        let mut brought = Vec::new();
         let mut rest = written;
         while let Some((before, tail)) = rest.split_once("${") {
             if let Some(before) = before.strip_suffix('$') {
@@ -75,7 +80,10 @@ impl References<'_> {
                 return None;
             };
             match (self.environment)(name) {
-                Some(value) => text.push_str(&value),
+                Some(value) => {
+                    text.push_str(&value);
+                    brought.push(value);
+                }
                 None => {
                     self.problems.add(place, unset(name));
                     whole = false;
@@ -85,7 +93,7 @@ impl References<'_> {
             rest = after;
         }
         text.push_str(rest);
-        whole.then_some(Text { text, secret })
+        whole.then_some(Text { text, secret, brought })
     }
 
     fn file(&self, path: &str, place: Place) -> Option<String> {

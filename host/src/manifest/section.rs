@@ -110,7 +110,7 @@ impl<'a> Section<'a> {
         let node = &self.entry(key)?.node;
         let number = match &node.value {
             Value::Integer(number) => u64::try_from(*number).ok(),
-            Value::Text(Text { text, secret: true }) => text.trim().parse().ok(),
+            Value::Text(Text { text, secret: true, .. }) => text.trim().parse().ok(),
             _ => {
                 self.wrong_type(key, "a whole number", node);
                 return None;

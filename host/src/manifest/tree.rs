@@ -47,6 +47,8 @@ pub(crate) struct Text {
     pub(crate) text: String,
     /// Whether a part of it came from the environment or a file: it is never shown then.
     pub(crate) secret: bool,
+    /// What each of its references stands for.
+    pub(crate) brought: Vec<String>,
 }
 
 impl Table {
@@ -133,7 +135,9 @@ impl Builder<'_> {
             Value::Told
         };
         let value = match value.get_ref() {
-            DeValue::String(text) => Value::Text(Text { text: text.to_string(), secret: false }),
+            DeValue::String(text) => {
+                Value::Text(Text { text: text.to_string(), secret: false, brought: Vec::new() })
+            }
             DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
                 .map_or_else(|_| told("this number is too large"), Value::Integer),
             DeValue::Float(number) => number

@@ -1,5 +1,6 @@
 //! What can end a run.
 
+use change::diagnose::REBUILD;
 use change::{Diagnose, Fault, Position, Retry, SchemaChangeKind, TableName, TargetPath};
 
 use super::dead_letter::RejectedSummary;
@@ -36,6 +37,14 @@ pub enum RunError {
         position: Position,
         /// Its text.
         statement: String,
+    },
+    /// Rows of captured tables change without a word in the log.
+    #[error("{server}: foreign keys change rows that the server does not log: {tables}")]
+    Cascades {
+        /// `host:port`.
+        server: String,
+        /// The tables, each with its constraint.
+        tables: String,
     },
     /// The chain or the manifest changed while targets stand at different points.
     #[error(
@@ -115,20 +124,22 @@ impl Diagnose for RunError {
                 "all before this statement is committed; reload or empty the target of {table}, or \
                  see that it fits, then go on with `sluice run --accept-schema-change`"
             )),
+            Self::Cascades { .. } => Some(
+                "take the actions (ON DELETE, ON UPDATE) out of these foreign keys, or write \
+                 `foreign-key-cascades = \"accept\"` in [source] where they never take place"
+                    .to_owned(),
+            ),
             Self::ChainChanged { .. } => Some(
                 "run once more with the old plugins and manifest until the open epoch is committed \
                  (`sluice run --until-end`), then change them"
                     .to_owned(),
             ),
             Self::TargetWentBack { target, .. } => Some(format!(
-                "{target} was restored, replaced or removed: rebuild it from the source under a new \
-                 path, or bring back the version that this pipeline wrote last"
+                "bring back the version of {target} that this pipeline wrote last, or {REBUILD}"
             )),
-            Self::Diverged { .. } => Some(
-                "the checkpoint folder or the targets belong to another server or were restored: \
-                 bring both to the same state, or start with a new checkpoint folder and sink path"
-                    .to_owned(),
-            ),
+            Self::Diverged { .. } => {
+                Some(format!("bring checkpoint and targets of one time together again, or {REBUILD}"))
+            }
             Self::Files(error) => error.hint(),
             Self::PluginFile(error) => error.hint(),
             Self::DeadLetter { .. } => {
@@ -157,7 +168,7 @@ impl Diagnose for RunError {
             Self::Checkpoint(error) => error.fault(),
             Self::Files(error) => error.fault(),
             Self::PluginFile(error) => error.fault(),
-            Self::DeadLetter { .. } => Fault::Environment,
+            Self::DeadLetter { .. } | Self::Cascades { .. } => Fault::Environment,
             _ => Fault::Run,
         }
     }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use binlog::{FileSource, ReadOptions, ServerOptions, Start, TlsMode, TlsOptions};
+use binlog::{FileSource, ReadOptions, ServerOptions, Start, TlsMode, TlsOptions, live};
 use change::Position;
 use lake::{Fold, FoldOptions, Lake, LakeOptions, Maintenance, NewColumns, Recovered};
 use plugin::Chain;
@@ -20,7 +20,7 @@ use super::source::{AnySource, LiveEnd, Reconnecting};
 use super::transform_step::TransformStep;
 use crate::chain;
 use crate::checkpoint::Checkpoint;
-use crate::manifest::{self, Manifest, ServerSettings, SourceFrom, StartAt};
+use crate::manifest::{self, Cascades, Manifest, ServerSettings, SourceFrom, StartAt};
 
 /// Of the pipeline's memory, the share that an open epoch may hold. The epoch before it is written
 /// meanwhile, and gathering its rows takes as much again.
@@ -71,7 +71,7 @@ pub async fn open(manifest: &Manifest, options: &RunOptions) -> Result<Parts, Ru
         Some(checkpoint) => checkpoint.state().cloned(),
         None => Checkpoint::peek(folder, name)?,
     };
-    let state = state.filter(|state| resume::holds(state, &manifest.source.start));
+    let state = resume::usable(state, manifest);
     let last_chain = state.as_ref().map(|s| s.chain.clone());
     let lake = Lake::open(LakeOptions { last_chain, ..lake_options(manifest, &digest) }).await?;
     let recovered = lake.recovered().clone();
@@ -87,7 +87,10 @@ pub async fn open(manifest: &Manifest, options: &RunOptions) -> Result<Parts, Ru
     }
     let accepted = options.accept_schema_change.then(|| begin.clone());
     let sink = match checkpoint {
-        Some(checkpoint) => AnySink::Tables(Box::new(TableSink::new(lake, checkpoint, digest))),
+        Some(checkpoint) => {
+            let prefix = manifest.sink.path.prefix().to_owned();
+            AnySink::Tables(Box::new(TableSink::new(lake, checkpoint, digest, prefix)))
+        }
         None => AnySink::DryRun(Box::default()),
     };
     let fold = FoldStep::new(
@@ -187,11 +190,28 @@ async fn open_source(
         SourceFrom::Server(settings) => {
             let start = start_at_server(manifest, resume);
             let server = server_options(settings);
+            if settings.cascades == Cascades::Stop {
+                refuse_cascades(&server, &read).await?;
+            }
             let end = if options.until_end { LiveEnd::Now } else { LiveEnd::Never };
             let source = Reconnecting::connect(server, start, end, read).await?;
             let begin = resume.position.clone().or_else(|| source.position());
             let begin = begin.unwrap_or_else(|| Position::at("", 0));
             Ok((AnySource::Live(Box::new(source)), begin))
+        }
+    }
+}
+
+/// # Errors
+/// Where a captured table has rows that the server changes without telling it in its log.
+pub async fn refuse_cascades(server: &ServerOptions, read: &ReadOptions) -> Result<(), RunError> {
+    let cascades = live::cascades(server, read).await?;
+    match cascades.as_slice() {
+        [] => Ok(()),
+        all => {
+            let text = |c: &live::Cascade| format!("{} ({})", c.table, c.constraint);
+            let tables = all.iter().map(text).collect::<Vec<_>>().join(", ");
+            Err(RunError::Cascades { server: server.address(), tables })
         }
     }
 }

@@ -11,7 +11,7 @@ use lake::{Recovered, RecoveredTarget};
 use super::error::RunError;
 use super::schema_policy::SeenTables;
 use crate::checkpoint::State;
-use crate::manifest::StartAt;
+use crate::manifest::{Manifest, StartAt};
 
 /// Where a run goes on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -73,6 +73,31 @@ pub fn moving(start: &StartAt) -> Option<&'static str> {
 #[must_use]
 pub fn holds(state: &State, start: &StartAt) -> bool {
     state.start.as_deref().is_none_or(|known| moving(start) == Some(known))
+}
+
+/// What the checkpoint knows and still counts, with the paths of its targets below the sink's folder as it
+/// is now: a pipeline's folder may be moved as a whole.
+#[must_use]
+pub fn usable(state: Option<State>, manifest: &Manifest) -> Option<State> {
+    let prefix = manifest.sink.path.prefix();
+    let mut state = state.filter(|state| holds(state, &manifest.source.start))?;
+    state.targets = state.targets.into_iter().map(|(path, n)| (placed(&path, prefix), n)).collect();
+    Some(state)
+}
+
+fn placed(path: &str, prefix: &str) -> String {
+    match path.strip_prefix("./") {
+        Some("") => prefix.to_owned(),
+        Some(below) => format!("{prefix}/{below}"),
+        None => path.to_owned(),
+    }
+}
+
+/// A target's path as the checkpoint keeps it: `./` and what lies below the sink's folder.
+#[must_use]
+pub fn below(path: &TargetPath, prefix: &str) -> String {
+    let below = path.0.strip_prefix(prefix).map(|rest| rest.trim_start_matches('/'));
+    below.map_or_else(|| path.to_string(), |below| format!("./{below}"))
 }
 
 /// What the checkpoint knows, and what targets know since: it may be an older copy.

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use super::dead_letter;
 use super::error::RunError;
 use super::fold_step::EpochWork;
+use super::resume;
 use crate::checkpoint::{AfterEpoch, Checkpoint};
 
 /// Takes epochs in order.
@@ -63,13 +64,15 @@ pub struct TableSink {
     lake: Lake,
     checkpoint: Checkpoint,
     digest: String,
+    /// The folder below which the targets lie.
+    prefix: String,
 }
 
 impl TableSink {
-    /// A sink that stores positions under the digest of the chain.
+    /// A sink that stores positions under the digest of the chain; the targets lie below `prefix`.
     #[must_use]
-    pub fn new(lake: Lake, checkpoint: Checkpoint, digest: String) -> Self {
-        Self { lake, checkpoint, digest }
+    pub fn new(lake: Lake, checkpoint: Checkpoint, digest: String, prefix: String) -> Self {
+        Self { lake, checkpoint, digest, prefix }
     }
 }
 
@@ -83,7 +86,8 @@ impl Sink for TableSink {
             self.lake.doubt(&work.doubted);
         }
         let proof = self.lake.commit(work.epoch).await?;
-        let targets = self.lake.counters().map(|(path, n)| (path.to_string(), n));
+        let targets = self.lake.counters();
+        let targets = targets.map(|(path, n)| (resume::below(path, &self.prefix), n));
         let after = AfterEpoch {
             epoch,
             chain: self.digest.clone(),

@@ -133,3 +133,50 @@ fn a_statement_about_a_table_that_the_chain_leaves_out_passes() {
     let _ = pipeline.until_end().run().done();
     right(&pipeline, &mut sql, &database, "t");
 }
+
+const PARENT: &str = "CREATE TABLE parent (id INT NOT NULL PRIMARY KEY) ENGINE=InnoDB";
+const CHILD: &str = "CREATE TABLE child (id INT NOT NULL PRIMARY KEY, p INT, \
+     CONSTRAINT of_parent FOREIGN KEY (p) REFERENCES parent (id) ON DELETE CASCADE) ENGINE=InnoDB";
+
+#[test]
+fn foreign_keys_whose_actions_are_not_logged_are_refused_until_they_are_accepted() {
+    let server = servers::shared(Kind::Mariadb);
+    let (database, mut sql) = server.database("cascades");
+    let start = sql.log_end();
+    let tables = format!("{database}.*");
+    let pipeline =
+        || Pipeline::new("cascades").from_server(&server.address, 64_008, &start, &tables);
+    sql.run(PARENT);
+    sql.run(CHILD);
+    let refused = pipeline().written();
+    for command in ["check", "run"] {
+        let outcome = refused.call(command).run();
+        let _ = outcome.failed(3, &["of_parent", "child", "foreign-key-cascades"]);
+    }
+    let accepted = pipeline().with("foreign-key-cascades = \"accept\"").written();
+    let outcome = accepted.call("check").run().done();
+    assert!(outcome.stdout.contains("of_parent"), "no warning:\n{}", outcome.stdout);
+    let _ = accepted.until_end().run().done();
+}
+
+#[test]
+fn foreign_keys_whose_actions_are_logged_leave_no_ghost() {
+    let server = servers::shared(Kind::Mysql);
+    let (database, mut sql) = server.database("cascades");
+    let pipeline = pipeline(server, &mut sql, &database, 64_009).written();
+    sql.run(PARENT);
+    sql.run(CHILD);
+    sql.run("INSERT INTO parent VALUES (1), (2)");
+    sql.run("INSERT INTO child VALUES (1, 1), (2, 2)");
+    let _ = pipeline.until_end().run().done();
+    sql.run("DELETE FROM parent WHERE id = 1");
+    let _ = pipeline.until_end().run().done();
+    let rows = |sql: &mut Sql, query: &str| sql.rows(query);
+    let expected = Expected::from([
+        (format!("{database}/parent"), rows(&mut sql, "SELECT id FROM parent")),
+        (format!("{database}/child"), rows(&mut sql, "SELECT id, p FROM child")),
+    ]);
+    if let Err(differences) = oracle::compare(&pipeline.lake(), &expected) {
+        panic!("{differences}");
+    }
+}

@@ -103,3 +103,39 @@ fn a_log_can_be_looked_into() {
         assert!(outcome.stdout.contains(text), "{text} is not named:\n{}", outcome.stdout);
     }
 }
+
+#[test]
+fn a_moved_folder_is_the_same_pipeline() {
+    let shop = Shop::copy();
+    let _ = shop.until_end().run().done();
+    let moved = tempfile::tempdir().expect("a folder");
+    let folder = moved.path().join("deep/quickstart");
+    fs::create_dir_all(moved.path().join("deep")).expect("a folder");
+    let plugins = shop.folder().join("../../target");
+    std::os::unix::fs::symlink(plugins.canonicalize().expect("there"), moved.path().join("target"))
+        .expect("a link");
+    fs::rename(shop.folder(), &folder).expect("moved");
+    let before = shop::log_entries(&folder.join("lake"));
+    let run = || sluice_tests::host::sluice(["run", "sluice.toml", "--until-end"]).within(&folder);
+    let _ = run().run().done();
+    assert_eq!(before, shop::log_entries(&folder.join("lake")), "it read everything again");
+    if let Err(differences) = oracle::compare(&folder.join("lake"), &shop::expected()) {
+        panic!("{differences}");
+    }
+}
+
+#[test]
+fn tables_are_rebuilt_as_the_hint_says() {
+    let shop = Shop::copy();
+    let _ = shop.until_end().run().done();
+    let one = shop::log_entries(&shop.lake()).into_iter().next().expect("a version 0");
+    let table = one.parent().and_then(|log| log.parent()).expect("a table").to_owned();
+    fs::remove_dir_all(table).expect("removed");
+    let outcome = shop.until_end().run();
+    let hint = ["move all tables of the pipeline away", "remove checkpoint.json", "rebuild.md"];
+    let _ = outcome.failed(1, &hint);
+    fs::rename(shop.lake(), shop.folder().join("old")).expect("moved");
+    fs::remove_file(shop.folder().join("checkpoint/checkpoint.json")).expect("removed");
+    let _ = shop.until_end().run().done();
+    right(&shop);
+}

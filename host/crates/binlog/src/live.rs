@@ -27,7 +27,7 @@ mod dump;
 mod facts;
 mod request;
 
-pub use catalog::table_schemas;
+pub use catalog::{Cascade, cascades, table_schemas};
 
 /// Reads a server's log as it grows.
 pub struct LiveSource {

@@ -352,6 +352,11 @@ impl Reader {
         if start.shape == GroupShape::Xa && !is_covered {
             return Err(refusal::xa(self.place(event)));
         }
+        if let (false, Some(gtid @ Gtid::MariaDb { .. })) = (is_covered, &start.gtid)
+            && self.executed.as_ref().is_some_and(|set| set.contains(gtid))
+        {
+            return Err(refusal::out_of_order(self.place(event)));
+        }
         self.group = Some(Group {
             gtid: start.gtid,
             commit_micros: start.commit_micros,

@@ -1,6 +1,10 @@
 //! What an error tells besides its text: whether trying again may help, whose fault it is, and the
 //! one step that mends it.
 
+/// The one way to make tables anew, for the hints of all crates.
+pub const REBUILD: &str = "rebuild the tables (docs/guide/rebuild.md): move all tables of the pipeline away, \
+     remove checkpoint.json from its checkpoint folder, and start again from before their first row";
+
 /// Whether the same call may succeed later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retry {

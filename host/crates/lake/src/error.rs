@@ -6,6 +6,7 @@ mod fold;
 
 use std::path::PathBuf;
 
+use change::diagnose::REBUILD;
 use change::{Diagnose, Fault, Retry};
 
 pub use fold::{FoldError, Place};
@@ -210,28 +211,24 @@ impl Diagnose for LakeError {
             Self::Fenced { pipeline, .. } => Some(format!(
                 "stop the other process of pipeline `{pipeline}`, or give one of the two another `pipeline.name`"
             )),
-            Self::Vanished { .. } => Some(
-                "bring the folder back from a backup, or remove what is left of it and start again so that the table is rebuilt".into(),
-            ),
-            Self::Damaged { .. } => {
-                Some("restore the file from a backup, or rebuild the table".into())
+            Self::Vanished { .. } => {
+                Some(format!("bring the folder back from a backup, or {REBUILD}"))
             }
+            Self::Damaged { .. } => Some(format!("restore the file from a backup, or {REBUILD}")),
             Self::Contended { .. } => {
                 Some("pause the other writers of this table, then start again".into())
             }
-            Self::Location { .. } => {
-                Some("write `sink.path` as an absolute path or a URL".into())
-            }
+            Self::Location { .. } => Some("write `sink.path` as an absolute path or a URL".into()),
             _ => match self.io_kind()? {
                 Kind::StorageFull | Kind::QuotaExceeded => {
                     Some("free some space where the tables lie, then start again".into())
                 }
-                Kind::PermissionDenied | Kind::ReadOnlyFilesystem => Some(
-                    "give the user that runs sluice write access to the table's folder".into(),
-                ),
-                Kind::NotFound => Some(
-                    "check that the disk with the tables is mounted, then start again".into(),
-                ),
+                Kind::PermissionDenied | Kind::ReadOnlyFilesystem => {
+                    Some("give the user that runs sluice write access to the table's folder".into())
+                }
+                Kind::NotFound => {
+                    Some("check that the disk with the tables is mounted, then start again".into())
+                }
                 _ => None,
             },
         }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use change::{PathTemplate, Position, TableName, TargetPath};
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
 
 use crate::changes::TargetChanges;
 use crate::error::LakeError;
@@ -217,12 +217,18 @@ impl Lake {
             }
         });
         let mut opened = opened.buffer_unordered(TARGETS_AT_ONCE);
-        while let Some(table) = opened.try_next().await? {
-            if let Some(table) = table {
-                tables.insert(table.home().target().clone(), table);
+        // All of them come to their end, also behind an error: the Delta kernel's threads do not take it
+        // well that nobody waits for them.
+        let mut failed = None;
+        while let Some(table) = opened.next().await {
+            match table {
+                Ok(Some(table)) => drop(tables.insert(table.home().target().clone(), table)),
+                Ok(None) => {}
+                Err(error) => failed = failed.or(Some(error)),
             }
         }
         drop(opened);
+        failed.map_or(Ok(()), Err)?;
         let recovered = Recovered::of(tables.values());
         Ok(Self { shared, store, tables, recovered, broken: false })
     }

@@ -12,7 +12,7 @@ use crate::manifest::locate::{Locations, pointer_below};
 use crate::manifest::problem::Problems;
 use crate::manifest::section::{Patterns, Section};
 use crate::manifest::tree::{Node, Table, Value};
-use crate::manifest::{Isolation, OnRowError, PluginSettings};
+use crate::manifest::{ConfigSecrets, Isolation, OnRowError, PluginSettings};
 
 /// A WebAssembly page.
 const MEMORY_BYTES_MIN: u64 = 64 << 10;
@@ -57,6 +57,10 @@ fn read(section: &Section<'_>, folder: &Path, locations: &mut Locations) -> Opti
     let files = files(section, folder);
     let config = section.section("config");
     let json = config.as_ref().map(|c| object(c.table, section.problems)).unwrap_or_default();
+    let mut secrets = ConfigSecrets::default();
+    if let Some(config) = &config {
+        hide_all("", config.table, &mut secrets);
+    }
     let name = name?;
     locations.add(&name, "", section.place);
     if let Some(config) = config {
@@ -78,6 +82,7 @@ fn read(section: &Section<'_>, folder: &Path, locations: &mut Locations) -> Opti
         deadline,
         fuel_per_row,
         config: Json::Object(json),
+        secrets,
         files,
     })
 }
@@ -128,6 +133,25 @@ fn json(node: &Node, problems: &Problems) -> Json {
         Value::List(items) => items.iter().map(|item| json(item, problems)).collect(),
         Value::Table(table) => Json::Object(object(table, problems)),
         Value::Told => Json::Null,
+    }
+}
+
+fn hide_all(pointer: &str, table: &Table, secrets: &mut ConfigSecrets) {
+    for entry in &table.entries {
+        hide(&pointer_below(pointer, &entry.key), &entry.node, secrets);
+    }
+}
+
+fn hide(pointer: &str, node: &Node, secrets: &mut ConfigSecrets) {
+    match &node.value {
+        Value::Text(text) if text.secret => secrets.add(pointer, &text.text, &text.brought),
+        Value::Table(table) => hide_all(pointer, table, secrets),
+        Value::List(items) => {
+            for (at, item) in items.iter().enumerate() {
+                hide(&pointer_below(pointer, &at.to_string()), item, secrets);
+            }
+        }
+        _ => {}
     }
 }
 

@@ -8,7 +8,9 @@ use crate::manifest::keys;
 use crate::manifest::secret::Secret;
 use crate::manifest::section::{Patterns, Section};
 use crate::manifest::tree::Value;
-use crate::manifest::{ServerSettings, SourceFrom, SourceSettings, StartAt, TlsMode, ZeroDates};
+use crate::manifest::{
+    Cascades, ServerSettings, SourceFrom, SourceSettings, StartAt, TlsMode, ZeroDates,
+};
 
 const PORT_DEFAULT: u64 = 3306;
 
@@ -19,7 +21,7 @@ const CONNECT_TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
 const OFFSET_MIN: u64 = 4;
 
 /// Keys that make no sense beside `files`.
-const SERVER_KEYS: [&str; 10] = [
+const SERVER_KEYS: [&str; 11] = [
     "host",
     "port",
     "user",
@@ -30,6 +32,7 @@ const SERVER_KEYS: [&str; 10] = [
     "tls-key",
     "server-id",
     "connect-timeout",
+    "foreign-key-cascades",
 ];
 
 pub(super) fn read(
@@ -117,6 +120,8 @@ fn server(section: &Section<'_>, folder: &Path) -> Option<ServerSettings> {
     let tls = section.choice("tls", &TLS_MODES).unwrap_or(TlsMode::Preferred);
     let server_id = section.number_u32("server-id", 1);
     let connect_timeout = section.duration("connect-timeout");
+    let cascades = [("stop", Cascades::Stop), ("accept", Cascades::Accept)];
+    let cascades = section.choice("foreign-key-cascades", &cascades).unwrap_or(Cascades::Stop);
     Some(ServerSettings {
         server_id,
         host: host?,
@@ -127,6 +132,7 @@ fn server(section: &Section<'_>, folder: &Path) -> Option<ServerSettings> {
         tls_ca,
         tls_cert,
         tls_key,
+        cascades,
         connect_timeout: connect_timeout.unwrap_or(CONNECT_TIMEOUT_DEFAULT),
     })
 }

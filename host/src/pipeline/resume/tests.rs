@@ -92,6 +92,16 @@ fn an_older_copy_of_the_checkpoint_forgets_no_table_that_a_target_knows() {
 }
 
 #[test]
+fn a_target_is_known_below_the_sinks_folder_wherever_that_lies() {
+    for (path, kept) in [("/lake/shop/t/", "./shop/t/"), ("/lake", "./"), ("/else/t", "/else/t")] {
+        assert_eq!(below(&target(path), "/lake"), kept);
+        assert_eq!(placed(kept, "/lake"), path);
+    }
+    assert_eq!(placed("./shop/t", "/moved/lake"), "/moved/lake/shop/t");
+    assert_eq!(placed("/lake/shop/t", "/moved"), "/lake/shop/t", "as an older build kept it");
+}
+
+#[test]
 fn a_begin_counts_only_for_the_start_that_it_stands_for() {
     let mut begun = state(100, 0, &[]);
     begun.start = Some("latest".to_owned());

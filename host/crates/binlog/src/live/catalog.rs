@@ -24,6 +24,12 @@ const KEYS: &str = "SELECT TABLE_SCHEMA, TABLE_NAME, INDEX_NAME, COLUMN_NAME, SU
      AND TABLE_SCHEMA NOT IN ('sys', 'performance_schema', 'information_schema') \
      ORDER BY TABLE_SCHEMA, TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX";
 
+const CASCADES: &str = "SELECT CONSTRAINT_SCHEMA, TABLE_NAME, CONSTRAINT_NAME \
+     FROM information_schema.REFERENTIAL_CONSTRAINTS \
+     WHERE DELETE_RULE IN ('CASCADE', 'SET NULL', 'SET DEFAULT') \
+     OR UPDATE_RULE IN ('CASCADE', 'SET NULL', 'SET DEFAULT') \
+     ORDER BY CONSTRAINT_SCHEMA, TABLE_NAME, CONSTRAINT_NAME";
+
 type ColumnRow =
     (String, String, String, String, String, String, Option<String>, Option<u64>, Option<u64>);
 
@@ -63,6 +69,48 @@ pub async fn table_schemas(
         add_keys(table, keys.iter().filter(|k| k.0 == name.database && k.1 == name.table));
     }
     Ok(tables.into_values().collect())
+}
+
+/// A foreign key by which the server changes rows of a captured table without a row in its log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cascade {
+    /// The table whose rows change.
+    pub table: TableName,
+    /// The constraint's name.
+    pub constraint: String,
+}
+
+/// Foreign keys of captured tables whose actions change rows and do not reach the log: InnoDB carries
+/// them out below the log in MariaDB and in MySQL before 9.6, later ones log them unless
+/// `innodb_native_foreign_keys` is on. An account sees the tables that it has some privilege on.
+///
+/// # Errors
+/// Where the server cannot be reached or refuses the account.
+pub async fn cascades(
+    server: &ServerOptions,
+    options: &ReadOptions,
+) -> Result<Vec<Cascade>, BinlogError> {
+    let mut connection = Connection::open(server).await?;
+    let version = connection.rows::<String>("SELECT VERSION()").await?.concat();
+    let native = "SHOW GLOBAL VARIABLES LIKE 'innodb_native_foreign_keys'";
+    let native = connection.rows::<(String, String)>(native).await?;
+    let is_native = native.iter().any(|(_, value)| value.eq_ignore_ascii_case("ON"));
+    if logs_cascades(&version) && !is_native {
+        return Ok(Vec::new());
+    }
+    let rows = connection.rows::<(String, String, String)>(CASCADES).await?;
+    let cascades = rows.into_iter().map(|(database, table, constraint)| Cascade {
+        table: TableName::new(database, table),
+        constraint,
+    });
+    Ok(cascades.filter(|cascade| options.captures(&cascade.table)).collect())
+}
+
+/// Whether a server of this version writes the rows that foreign keys change into its log.
+fn logs_cascades(version: &str) -> bool {
+    let mut numbers = version.split(['.', '-']).map_while(|part| part.parse::<u32>().ok());
+    let release = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    Vendor::of_version(version) == Vendor::Mysql && release >= (9, 6)
 }
 
 /// Keys of whole columns; unique ones only where none of them is nullable.
@@ -165,6 +213,21 @@ mod tests {
         assert_eq!(of("decimal", "decimal(65,2)", Some(65), Some(2)), "utf8");
         assert_eq!(of("bit", "bit(1)", Some(1), None), "boolean");
         assert_eq!(of("varbinary", "varbinary(3)", None, None), "binary");
+    }
+
+    #[test]
+    fn a_version_tells_whether_cascades_are_logged() {
+        let cases = [
+            ("9.7.0", true),
+            ("9.6.0-commercial", true),
+            ("10.0.1", true),
+            ("9.5.0", false),
+            ("8.4.6", false),
+            ("11.8.3-MariaDB-log", false),
+        ];
+        for (version, expected) in cases {
+            assert_eq!(logs_cascades(version), expected, "{version}");
+        }
     }
 
     #[test]

@@ -47,6 +47,15 @@ pub async fn check(server: &ServerOptions) -> Result<Vec<Finding>, BinlogError> 
     let mut connection = Connection::open(server).await?;
     let facts = ServerFacts::settings(&mut connection).await?;
     let mut findings = findings(&facts);
+    if facts.vendor == Vendor::MariaDb {
+        let strict = "SHOW GLOBAL VARIABLES LIKE 'gtid_strict_mode'";
+        let strict = connection.rows::<(String, String)>(strict).await?;
+        let value = strict.first().map(|(_, value)| value.as_str()).unwrap_or_default();
+        let is_on = value.eq_ignore_ascii_case("ON");
+        let severity = if is_on { Severity::Fine } else { Severity::Warning };
+        let remedy = "set gtid_strict_mode = ON: a sequence out of order stops the pipeline";
+        findings.push(setting(severity, "gtid_strict_mode", value, remedy));
+    }
     findings.extend(privileges(&mut connection, &facts).await?);
     Ok(findings)
 }

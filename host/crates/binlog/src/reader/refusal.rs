@@ -51,6 +51,16 @@ pub(super) fn xa(place: Place) -> BinlogError {
     }
 }
 
+pub(super) fn out_of_order(place: Place) -> BinlogError {
+    BinlogError::Unsupported {
+        place,
+        what: "a GTID whose sequence is not past that of the one before it in its domain, so that no \
+               position could tell which of the two was read",
+        remedy: "set gtid_strict_mode = ON on the server, which refuses such transactions, and start \
+                 behind this position with the tables rebuilt",
+    }
+}
+
 pub(super) fn definition_within(place: Place) -> BinlogError {
     BinlogError::Unsupported {
         place,

@@ -18,9 +18,13 @@ struct Recording {
 impl Recording {
     /// CREATE DATABASE, CREATE TABLE, and one transaction with rows.
     fn mysql() -> Self {
+        Self::of("mysql-9.7/20_rotation.1.binlog")
+    }
+
+    /// The events of a file of the corpus.
+    fn of(file: &str) -> Self {
         let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../tests/fixtures/corpus");
-        let mut file =
-            EventFile::open(&corpus.join("mysql-9.7/20_rotation.1.binlog")).expect("opens");
+        let mut file = EventFile::open(&corpus.join(file)).expect("opens");
         let mut events = Vec::new();
         while let Some(event) = file.next().expect("whole") {
             events.push((event.header, event.body.to_vec()));
@@ -293,4 +297,25 @@ fn a_statement_tells_which_captured_tables_get_rows_by_it() {
     for (pattern, statement, expected) in cases {
         assert_eq!(receivers(&[pattern], statement), expected, "{statement}");
     }
+}
+
+#[test]
+fn a_mariadb_sequence_that_is_not_past_the_one_before_it_stops_the_reading() {
+    let mut log = Recording::of("mariadb-11.8/01_numeric.binlog");
+    let (slices, error) = log.read(ReadOptions::default());
+    assert!(error.is_none() && !slices.is_empty(), "{error:?}");
+    // The last transaction gets the sequence of the first one: eight bytes at the head of its GTID.
+    let of_kind =
+        |log: &Recording| log.events.iter().position(|(h, _)| h.kind == EventKind::MARIADB_GTID);
+    let first = of_kind(&log).expect("has one");
+    let last = log.find(EventKind::MARIADB_GTID);
+    assert_ne!(first, last);
+    let sequence = log.events[first].1[..8].to_vec();
+    log.events[last].1[..8].copy_from_slice(&sequence);
+    let (before, error) = log.read(ReadOptions::default());
+    let error = error.expect("stops");
+    assert!(error.to_string().contains("not past that of the one before it"), "{error}");
+    assert!(error.hint().is_some_and(|hint| hint.contains("gtid_strict_mode = ON")));
+    let images = |slices: &[LogSlice]| slices.iter().map(LogSlice::images).sum::<usize>();
+    assert!(images(&before) < images(&slices), "what comes before it is handed out");
 }

@@ -2,6 +2,7 @@
 //!
 //! Texts name tables, columns and positions, never the value of a row.
 
+use change::diagnose::REBUILD;
 use std::sync::Arc;
 
 use arrow_schema::{ArrowError, DataType};
@@ -271,7 +272,7 @@ impl Diagnose for FoldError {
                 "add an id column that is constant per source table and differs between them, such as the shard's name, or route them to different targets".into()
             }
             Self::IdColumnsChanged { .. } => {
-                "put the former id columns back, or rebuild the target".into()
+                format!("put the former id columns back, or {REBUILD}")
             }
             Self::TooManyTargets { .. } => {
                 "raise `max-targets`, or route by a column with fewer values".into()

@@ -343,7 +343,7 @@ fn what_tells_tables_apart_is_remembered_over_epochs_and_runs() {
     let error = Fold::new(options).push(&numbered("s1", &[(Insert, 1, 0)])).unwrap_err();
     insta::assert_snapshot!(told(&error), @r#"
     target /lake/all has the id columns (shard, id), table shop.s1 now brings (id)
-      put the former id columns back, or rebuild the target
+      put the former id columns back, or rebuild the tables (docs/guide/rebuild.md): move all tables of the pipeline away, remove checkpoint.json from its checkpoint folder, and start again from before their first row
     "#);
 }
 

@@ -313,9 +313,9 @@ async fn columns_that_do_not_fit_are_named() {
     }
     insta::assert_snapshot!(texts.join("\n"), @r"
     TARGET: the columns do not fit the table: column `id0` is long in the table and string in the changes
-    rebuild the table, or cast `id0` back with a plugin
+    cast `id0` back with a plugin, or rebuild the tables (docs/guide/rebuild.md): move all tables of the pipeline away, remove checkpoint.json from its checkpoint folder, and start again from before their first row
     TARGET: the columns do not fit the table: its id columns are id0, those of the changes are id0, id1
-    put the former id columns back, or move the table away so that it is rebuilt
+    put the former id columns back, or rebuild the tables (docs/guide/rebuild.md): move all tables of the pipeline away, remove checkpoint.json from its checkpoint folder, and start again from before their first row
     TARGET: the columns do not fit the table: column `at` (timestamp_ntz) is missing in the table
     set `sink.merge-schema = true`, or drop the column with a plugin
     ");

@@ -1,6 +1,7 @@
 //! The columns of a table against those of the changes: equal, widened by new ones, or refused with
 //! the columns named.
 
+use change::diagnose::REBUILD;
 use std::sync::Arc;
 
 use arrow_schema::{ArrowError, Field, Schema, SchemaRef};
@@ -51,7 +52,7 @@ pub(crate) fn added(
                     there.data_type(),
                     field.data_type()
                 ),
-                format!("rebuild the table, or cast `{name}` back with a plugin"),
+                format!("cast `{name}` back with a plugin, or {REBUILD}"),
             ));
         }
     }
@@ -78,10 +79,7 @@ pub(crate) fn added(
         ));
     }
     if let Some(id) = changes.id_names().find(|n| new.iter().any(|f| f.name() == n)) {
-        return Err(refuse(
-            format!("id column `{id}` is missing in the table"),
-            "rebuild the table".into(),
-        ));
+        return Err(refuse(format!("id column `{id}` is missing in the table"), REBUILD.into()));
     }
     Ok(new)
 }

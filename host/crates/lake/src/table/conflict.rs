@@ -4,6 +4,8 @@
 //! what was done: files may be rearranged, rows may come and go; whatever puts the table back, makes
 //! it another table or gives it another shape stops the pipeline.
 
+use change::diagnose::REBUILD;
+
 use crate::error::LakeError;
 use crate::table::entry::Entry;
 use crate::table::progress::Progress;
@@ -71,7 +73,6 @@ pub(crate) fn other_pipeline<'a>(entry: &'a Entry, pipeline: &str) -> Option<&'a
 }
 
 fn unfollowable(entry: &Entry, seen: &Seen) -> Option<(String, String)> {
-    let rebuild = "move the table away and start again from a position before its first row, so that it is rebuilt";
     if let Some(other) = other_pipeline(entry, seen.pipeline) {
         return Some((
             format!("pipeline `{other}` commits to this table"),
@@ -83,7 +84,7 @@ fn unfollowable(entry: &Entry, seen: &Seen) -> Option<(String, String)> {
         return Some((
             format!("{} replaced its rows", operation_of(entry)),
             format!(
-                "run `RESTORE TABLE .. TO VERSION AS OF {before}` and start again, or {rebuild}"
+                "run `RESTORE TABLE .. TO VERSION AS OF {before}` and start again, or {REBUILD}"
             ),
         ));
     }
@@ -96,7 +97,7 @@ fn unfollowable(entry: &Entry, seen: &Seen) -> Option<(String, String)> {
     if entry.removes > 0 && !REMOVING.contains(&entry.operation.as_str()) {
         return Some((
             format!("{} removed rows", operation_of(entry)),
-            format!("start again to go on from the table as it is, or {rebuild}"),
+            format!("start again to go on from the table as it is, or {REBUILD}"),
         ));
     }
     None

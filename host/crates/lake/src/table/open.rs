@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use change::diagnose::REBUILD;
 use delta_kernel::schema::StructType;
 use deltalake::kernel::{Action, Protocol, new_metadata};
 use object_store::ObjectStoreExt;
@@ -147,9 +148,9 @@ async fn judge_since(
         if before.is_none_or(|b| b.files.identity() != state.files.identity()) {
             let hint = match history.version {
                 Some(version) => format!(
-                    "run `RESTORE TABLE .. TO VERSION AS OF {version}` and start again, or move the table away so that it is rebuilt"
+                    "run `RESTORE TABLE .. TO VERSION AS OF {version}` and start again, or {REBUILD}"
                 ),
-                None => "move the table away so that it is rebuilt".into(),
+                None => REBUILD.into(),
             };
             return Err(foreign(entry, what, &hint));
         }

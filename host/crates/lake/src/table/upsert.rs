@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow_array::{BooleanArray, RecordBatch};
 use arrow_buffer::BooleanBuffer;
 use arrow_select::filter::filter_record_batch;
+use change::diagnose::REBUILD;
 use delta_kernel::schema::{StructField, StructType};
 use deltalake::kernel::{Action, Metadata, MetadataExt, Protocol};
 use roaring::RoaringTreemap;
@@ -119,9 +120,7 @@ impl Table {
                     known.join(", "),
                     ids.join(", ")
                 ),
-                hint:
-                    "put the former id columns back, or move the table away so that it is rebuilt"
-                        .into(),
+                hint: format!("put the former id columns back, or {REBUILD}"),
             }),
             _ => Ok(()),
         }
