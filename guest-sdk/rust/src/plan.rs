@@ -3,7 +3,7 @@
 //! A plan without reads and computed columns costs nothing a row: `process` is never called.
 
 use crate::failure::Failure;
-use crate::schema::{DataType, TableSchema};
+use crate::schema::{DataType, ROW_ROUTE_PROPERTY, TableSchema};
 
 /// The answer to "what do you do with this table?". `T` is what the plugin keeps for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -214,6 +214,14 @@ impl PlanBuilder<'_> {
     pub fn route(mut self, variable: &str, value: &str) -> Self {
         self.plan.route.push((variable.to_owned(), value.to_owned()));
         self
+    }
+
+    /// Says that `process` may set this placeholder row by row (with [`crate::RowRoutes`]): later
+    /// plugins are then not told a value of it that would be wrong. The host refuses rows that set
+    /// one that was not named here where a later plugin was told its value.
+    #[must_use]
+    pub fn row_route(self, variable: &str) -> Self {
+        self.property(ROW_ROUTE_PROPERTY, variable)
     }
 
     /// The input columns that `process` gets, in this order. With it (even without a column)

@@ -6,6 +6,9 @@ use std::fmt;
 
 use crate::failure::Failure;
 
+/// The property that names a route variable whose value differs from row to row.
+pub(crate) const ROW_ROUTE_PROPERTY: &str = "row-route";
+
 /// The logical type of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum DataType {
@@ -185,16 +188,37 @@ impl TableSchema {
         self.find(name).ok_or_else(|| Failure::new("unknown-column", self.unknown(name)))
     }
 
-    /// The value of a route variable as the plugins before this one left it.
+    /// The value of a route variable as the plugins before this one left it; none where they give
+    /// every row its own, see [`TableSchema::differs_by_row`].
     #[must_use]
     pub fn variable(&self, name: &str) -> Option<&str> {
         self.route.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
+    /// Whether a plugin before this one sets a route variable row by row.
+    #[must_use]
+    pub fn differs_by_row(&self, variable: &str) -> bool {
+        self.properties.iter().any(|(key, name)| key == ROW_ROUTE_PROPERTY && name == variable)
+    }
+
+    /// A field whose name differs from this one in case only.
+    fn twin(&self, name: &str) -> Option<&Field> {
+        let folded = name.to_lowercase();
+        self.fields.iter().find(|f| f.name != name && f.name.to_lowercase() == folded)
+    }
+
+    /// Whether no column has this name, however it is written: only then may a configuration pass over
+    /// a missing column, since `Email` for `email` is a slip.
+    #[must_use]
+    pub fn lacks(&self, name: &str) -> bool {
+        self.find(name).is_none() && self.twin(name).is_none()
+    }
+
     pub(crate) fn unknown(&self, name: &str) -> String {
         let known: Vec<&str> = self.fields.iter().map(|f| f.name.as_str()).collect();
-        let twin = known.iter().find(|k| k.eq_ignore_ascii_case(name));
-        let twin = twin.map_or_else(String::new, |k| format!("; `{k}` differs in case only"));
+        let twin = self.twin(name);
+        let twin =
+            twin.map_or_else(String::new, |f| format!("; `{}` differs in case only", f.name));
         format!(
             "table {}.{} has no column `{name}` (it has: {}){twin}",
             self.database,

@@ -68,6 +68,9 @@ fn collect<'e>(expression: &'e Expression, names: &mut Vec<&'e Name>) {
 pub(crate) struct Bound<'a> {
     slot: usize,
     data_type: DataType,
+    /// Whether it is the source's BINARY: what UUID, INET4 and INET6 look like where the log says no
+    /// more.
+    is_binary: bool,
     name: &'a Name,
 }
 
@@ -151,7 +154,12 @@ impl Scope<'_> {
     fn bind<'n>(&self, name: &'n Name) -> Result<Bound<'n>, Mistake> {
         let slot = self.reads.iter().position(|read| *read == name.name);
         match (slot, self.table.find(&name.name)) {
-            (Some(slot), Some((_, field))) => Ok(Bound { slot, data_type: field.data_type, name }),
+            (Some(slot), Some((_, field))) => Ok(Bound {
+                slot,
+                data_type: field.data_type,
+                is_binary: field.source_type.as_deref() == Some("binary"),
+                name,
+            }),
             _ => Err(Mistake::new(name.at, format!("there is no column `{}`", name.name))),
         }
     }

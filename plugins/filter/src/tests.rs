@@ -400,6 +400,35 @@ unknown-column: table shop.orders has no column `Status`, `total_` (it has: id, 
 }
 
 #[test]
+fn a_text_that_no_binary_column_holds_is_refused() {
+    let mut table = table("shop", "devices")
+        .column("device", DataType::Binary)
+        .column("text", DataType::Binary);
+    table.fields[0].source_type = Some("binary".to_owned());
+    table.fields[1].source_type = Some("varbinary".to_owned());
+    let plan = |condition: &str| {
+        let plugin = Harness::<Filter>::configured(&json!({ "where": condition })).expect("valid");
+        plugin.plan(&table).map(|_| ()).map_err(|error| error.to_string())
+    };
+    let uuid = "'123e4567-e89b-12d3-a456-426655440000'";
+    insta::assert_snapshot!(plan(&format!("device = {uuid}")).expect_err("refused"), @r"
+    filter-type: column 10: `device` is binary: a UUID or INET column arrives as its bytes and equals no text; compare it with bytes such as x'00ff'
+      device = '123e4567-e89b-12d3-a456-426655440000'
+               ^
+    ");
+    for condition in ["device in ('x', '192.168.0.1')", "device <> '::1'"] {
+        assert!(plan(condition).is_err_and(|e| e.contains("equals no text")), "{condition}");
+    }
+    for condition in [
+        "device = x'123e4567e89b12d3a456426655440000'",
+        "device = 'abc'",
+        &format!("text = {uuid}"),
+    ] {
+        assert_eq!(plan(condition), Ok(()), "{condition}");
+    }
+}
+
+#[test]
 fn nesting_has_a_limit() {
     let deep = format!("{}id = 1{}", "(".repeat(99), ")".repeat(99));
     assert_eq!(kept(&deep), Ok(vec![0]));

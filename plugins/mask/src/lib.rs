@@ -99,7 +99,7 @@ impl Transform for Mask {
         let mut steps = Vec::new();
         let mut is_key_hashed = false;
         for rule in &self.config.columns {
-            if self.config.if_exists && table.find(&rule.name).is_none() {
+            if self.config.if_exists && table.lacks(&rule.name) {
                 continue;
             }
             let (at, field) = table.field(&rule.name)?;

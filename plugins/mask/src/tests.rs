@@ -153,6 +153,13 @@ fn a_column_that_a_table_lacks_may_be_passed_over() {
 }
 
 #[test]
+fn a_column_in_another_case_is_never_passed_over() {
+    let rule =
+        |name: &str| json!({ "if-exists": true, "columns": [{ "name": name, "how": "redact" }] });
+    insta::assert_snapshot!(run(&rule("Email")).expect_err("refused"), @"unknown-column: table shop.users has no column `Email` (it has: id, email, plan, born, seen, key, ratio, active, doc); `email` differs in case only");
+}
+
+#[test]
 fn the_example_of_the_readme_is_valid() {
     let readme = include_str!("../README.md");
     let example = readme.split("```toml").nth(1).and_then(|rest| rest.split("```").next());

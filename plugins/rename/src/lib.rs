@@ -59,7 +59,7 @@ impl Transform for Rename {
     }
 
     fn plan(&self, table: &TableSchema) -> Result<Decision<()>, Failure> {
-        let there = |name: &&String| !self.config.if_exists || table.find(name).is_some();
+        let there = |name: &&String| !(self.config.if_exists && table.lacks(name));
         let mut plan = Plan::of(table);
         if let Some(kept) = &self.config.keep_only {
             plan = plan.keep_only(kept.iter().filter(there));

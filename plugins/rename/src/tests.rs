@@ -26,6 +26,18 @@ fn names(config: &Json) -> Result<Vec<String>, String> {
 }
 
 #[test]
+fn a_name_in_another_case_is_never_passed_over() {
+    for config in [
+        json!({ "if-exists": true, "drop": ["Note"] }),
+        json!({ "if-exists": true, "keep-only": ["id", "NOTE"] }),
+        json!({ "if-exists": true, "columns": { "Note": "remark" } }),
+    ] {
+        let error = names(&config).expect_err("refused");
+        assert!(error.contains("`note` differs in case only"), "{config}: {error}");
+    }
+}
+
+#[test]
 fn columns_leave_as_configured() {
     let cases = [
         (json!({}), "(unchanged)"),

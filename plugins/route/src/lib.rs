@@ -149,7 +149,10 @@ impl Transform for Route {
                         .map_err(|why| refused(variable, &value, why))?;
                     plan = plan.route(variable, &value);
                 }
-                None => rows.variables.push((variable.clone(), pieces)),
+                None => {
+                    plan = plan.row_route(variable);
+                    rows.variables.push((variable.clone(), pieces));
+                }
             }
         }
         if !rows.variables.is_empty() {
@@ -274,6 +277,12 @@ fn known(
     let captured = captures.get(name).map(String::as_str);
     if let Some(value) = captured.or_else(|| table.variable(name)) {
         return Ok(value.to_owned());
+    }
+    if table.differs_by_row(name) {
+        let detail = format!(
+            "`{name}` differs from row to row since a plugin before this one: make the value there"
+        );
+        return Err(Failure::new("row-variable", detail));
     }
     let captured = captures.keys().map(String::as_str);
     let known: Vec<&str> = captured.chain(table.route.iter().map(|(k, _)| k.as_str())).collect();

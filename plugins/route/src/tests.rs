@@ -95,6 +95,20 @@ fn a_table_that_does_not_fit_stops_or_passes() {
 }
 
 #[test]
+fn what_an_earlier_plugin_sets_row_by_row_is_no_constant() {
+    let config = json!({ "set": { "tenant": "{column:tenant}", "table": "{column:day}" } });
+    let first = Harness::<Route>::configured(&config).expect("valid").plan(&orders());
+    let text = format!("{:?}", first.expect("a plan"));
+    assert!(text.contains(r#"[("row-route", "table"), ("row-route", "tenant")]"#), "{text}");
+    let mut seen = orders();
+    seen.route.retain(|(name, _)| name != "table");
+    seen.properties.push(("row-route".to_owned(), "table".to_owned()));
+    let second = json!({ "set": { "table": "{table}_v2" } });
+    let second = Harness::<Route>::configured(&second).expect("valid").plan(&seen);
+    insta::assert_snapshot!(second.expect_err("refused"), @"row-variable: `table` differs from row to row since a plugin before this one: make the value there");
+}
+
+#[test]
 fn mistakes_are_named() {
     let configs = [
         json!({ "set": {} }),

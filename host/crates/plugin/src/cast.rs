@@ -91,9 +91,17 @@ fn binary_to_text(array: &ArrayRef) -> (ArrayRef, Vec<usize>) {
 }
 
 fn date_to_midnight(array: &ArrayRef) -> (ArrayRef, Vec<usize>) {
-    // 2^31 days are less than 2^63 microseconds.
-    let micros = array.as_primitive::<Date32Type>().iter().map(|d| d.map(|d| i64::from(d) * DAY));
-    (Arc::new(micros.collect::<TimestampMicrosecondArray>()), Vec::new())
+    let mut wrong = Vec::new();
+    let mut one = |(row, value): (usize, Option<i32>)| {
+        let micros = i64::from(value?).checked_mul(DAY);
+        if micros.is_none() {
+            wrong.push(row);
+        }
+        micros
+    };
+    let values = array.as_primitive::<Date32Type>();
+    let micros: TimestampMicrosecondArray = values.iter().enumerate().map(&mut one).collect();
+    (Arc::new(micros), wrong)
 }
 
 fn midnight_to_date(array: &ArrayRef) -> (ArrayRef, Vec<usize>) {
@@ -174,6 +182,17 @@ mod tests {
             }
             assert!(out.is_null(given.len()), "null stays null: {from} {to}");
         }
+    }
+
+    #[test]
+    fn a_date_beyond_the_timestamps_is_told() {
+        let dates: ArrayRef =
+            Arc::new(Date32Array::from(vec![Some(i32::MAX), Some(0), None, Some(i32::MIN)]));
+        let (out, wrong) =
+            cast(&dates, ColumnType::Date, ColumnType::TimestampMicrosLocal).expect("known");
+        assert_eq!(wrong, [0, 3]);
+        assert_eq!(out.as_primitive::<TimestampMicrosecondType>().value(1), 0);
+        assert!(out.is_null(2));
     }
 
     #[test]

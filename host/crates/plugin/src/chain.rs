@@ -217,6 +217,7 @@ impl Chain {
             if let Some(ids) = settings.id_columns.as_deref().and_then(|n| draft.shown_ids(n)) {
                 draft.view.id_columns = ids;
             }
+            draft.show_route();
             let site = Box::new(link.worker.site(&schema.name, None));
             let view = Arc::new(draft.view.clone());
             let decision = match link.worker.plan(table_id, &view) {

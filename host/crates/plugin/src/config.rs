@@ -2,6 +2,8 @@
 //! JSON Schema before `configure` sees it. Messages never hold a configured value: it may be a
 //! secret.
 
+mod bounded;
+
 use std::sync::Arc;
 
 use serde_json::{Number, Value};
@@ -42,6 +44,7 @@ pub(crate) fn check(
 ) -> Result<Vec<ConfigProblem>, String> {
     let schema: Value =
         serde_json::from_str(schema).map_err(|e| format!("its config-schema is not JSON: {e}"))?;
+    bounded::check(&schema).map_err(|what| format!("its config-schema: {what}"))?;
     let validator = jsonschema::validator_for(&schema)
         .map_err(|e| format!("its config-schema is not a JSON Schema: {}", e.masked()))?;
     let problem = |error: jsonschema::ValidationError<'_>| ConfigProblem {
@@ -85,5 +88,7 @@ mod tests {
         let check = |schema: &str| check(&"p".into(), schema, &Value::Null).unwrap_err();
         assert!(check("{").starts_with("its config-schema is not JSON"));
         assert!(check(r#"{"type": 7}"#).starts_with("its config-schema is not a JSON Schema"));
+        let endless = check(r##"{"allOf": [{"$ref": "#"}]}"##);
+        assert_eq!(endless, "its config-schema: `#` refers to itself without end");
     }
 }

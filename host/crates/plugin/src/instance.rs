@@ -15,7 +15,8 @@ use crate::component::Loaded;
 use crate::engine::{Engine, ticks};
 use crate::error::{Call, GuestFailure, PluginError, Site};
 use crate::limits::{
-    CORE_INSTANCES_MAX, Limits, MEMORIES_MAX, SETUP_FUEL, TABLE_ELEMENTS_MAX, TABLES_MAX,
+    CORE_INSTANCES_MAX, Limits, MEMORIES_MAX, SETUP_FUEL, TABLE_ELEMENT_BYTES, TABLE_ELEMENTS_MAX,
+    TABLES_MAX,
 };
 use crate::log::Logs;
 
@@ -36,11 +37,25 @@ impl logging::Host for HostState {
 
 impl types::Host for HostState {}
 
-/// Counts memory over all memories of a component, and remembers that more was wanted.
+/// Counts memory over all memories and tables of a component, and remembers that more was wanted.
 struct Guard {
     memory_bytes_max: u64,
     memory_bytes: u64,
     denied: bool,
+}
+
+impl Guard {
+    fn grow(&mut self, current: usize, desired: usize, unit_bytes: u64) -> wasmtime::Result<bool> {
+        let grown = u64::try_from(desired.saturating_sub(current)).unwrap_or(u64::MAX);
+        let after = self.memory_bytes.saturating_add(grown.saturating_mul(unit_bytes));
+        if after > self.memory_bytes_max {
+            self.denied = true;
+            // A trap, not a failed growth: an allocator would abort and hide the cause.
+            return Err(wasmtime::Error::msg("the memory limit of the plugin is reached"));
+        }
+        self.memory_bytes = after;
+        Ok(true)
+    }
 }
 
 impl ResourceLimiter for Guard {
@@ -50,20 +65,12 @@ impl ResourceLimiter for Guard {
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        let grown = u64::try_from(desired.saturating_sub(current)).unwrap_or(u64::MAX);
-        let after = self.memory_bytes.saturating_add(grown);
-        if after > self.memory_bytes_max {
-            self.denied = true;
-            // A trap, not a failed growth: an allocator would abort and hide the cause.
-            return Err(wasmtime::Error::msg("the memory limit of the plugin is reached"));
-        }
-        self.memory_bytes = after;
-        Ok(true)
+        self.grow(current, desired, 1)
     }
 
     fn table_growing(
         &mut self,
-        _current: usize,
+        current: usize,
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
@@ -71,7 +78,7 @@ impl ResourceLimiter for Guard {
             self.denied = true;
             return Err(wasmtime::Error::msg("the table limit of the plugin is reached"));
         }
-        Ok(true)
+        self.grow(current, desired, TABLE_ELEMENT_BYTES)
     }
 
     fn instances(&self) -> usize {

@@ -32,6 +32,7 @@ pub use engine::{Allocator, Engine, EngineOptions};
 pub use error::{Call, Cause, ConfigProblem, GuestFailure, PluginError, Site};
 pub use limits::{
     COMPONENT_BYTES_MAX, Isolation, LOG_LINE_BYTES_MAX, LOG_LINES_MAX, Limits, OUTPUT_COLUMNS_MAX,
+    ROUTE_VARIABLES_MAX,
 };
 pub use log::{LogLevel, LogLine, LogSink};
 pub use plan::{Decision, TablePlan, TableSettings};

@@ -17,6 +17,9 @@ pub(crate) const MEMORIES_MAX: usize = 100;
 /// Elements of one table: function references, of which an interpreter has some ten thousand.
 pub(crate) const TABLE_ELEMENTS_MAX: usize = 1_000_000;
 
+/// Bytes of the host's memory that one element of a table takes: a pointer.
+pub(crate) const TABLE_ELEMENT_BYTES: u64 = 8;
+
 /// Log lines that one call may write; the rest is dropped.
 pub const LOG_LINES_MAX: u32 = 100;
 
@@ -26,6 +29,12 @@ pub const LOG_LINE_BYTES_MAX: usize = 4096;
 /// Columns that a plan may give a table: what MySQL allows.
 pub const OUTPUT_COLUMNS_MAX: usize = 4096;
 
+/// Variables that a plan, or one route of a row, may set.
+pub const ROUTE_VARIABLES_MAX: usize = 64;
+
+/// Bytes of the name of a route variable.
+const ROUTE_NAME_BYTES_MAX: usize = 64;
+
 /// Fuel for instantiating, configuring and planning: high enough for an interpreter that reads a
 /// table of a million rows, so that the deadline decides.
 pub(crate) const SETUP_FUEL: u64 = 1_000_000_000_000;
@@ -34,7 +43,7 @@ pub(crate) const SETUP_FUEL: u64 = 1_000_000_000_000;
 /// of it, its answer, and as much again for its own tables.
 pub(crate) const MEMORY_SHARE: u64 = 4;
 
-/// Recovering one batch after traps may take this many deadlines; a plugin that traps on row after
+/// Recovering one batch may lose this many deadlines to calls that did not return; a plugin that traps on row after
 /// row is broken, and finding each of them would take hours.
 pub(crate) const RECOVERY_DEADLINES: u32 = 10;
 
@@ -51,7 +60,7 @@ pub enum Isolation {
 /// What the operator allows one plugin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of linear memory, over all memories of the component.
+    /// Bytes of linear memory and of tables, over all memories and tables of the component.
     pub memory_bytes: u64,
     /// Wall-clock time of one call. It never decides what becomes of a row.
     pub deadline: Duration,
@@ -63,6 +72,26 @@ pub struct Limits {
     pub rows_max: u32,
     /// Bytes that one call may answer with.
     pub output_bytes_max: u64,
+}
+
+/// Whether names of route variables can stand in a path template, and are not too many.
+pub(crate) fn check_route_names<'a>(
+    names: impl ExactSizeIterator<Item = &'a str>,
+) -> Result<(), String> {
+    let count = names.len();
+    if count > ROUTE_VARIABLES_MAX {
+        return Err(format!("a route of {count} variables, more than {ROUTE_VARIABLES_MAX}"));
+    }
+    let is_wrong = |name: &str| {
+        name.is_empty()
+            || name.len() > ROUTE_NAME_BYTES_MAX
+            || name.chars().any(|c| c.is_control() || matches!(c, '{' | '}'))
+    };
+    let mut names = names;
+    if names.any(is_wrong) {
+        return Err("a route variable's name is empty, too long or holds a brace".to_owned());
+    }
+    Ok(())
 }
 
 impl Default for Limits {

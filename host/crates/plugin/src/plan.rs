@@ -19,7 +19,7 @@ use crate::transfer::Slot;
 
 pub(crate) use compose::{Broken, Draft};
 pub(crate) use constant::Constant;
-pub(crate) use view::View;
+pub(crate) use view::{ROW_ROUTE_PROPERTY, View};
 
 /// What the manifest says about a table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -78,6 +78,9 @@ pub(crate) struct Process {
     pub(crate) slots: Vec<Slot>,
     /// The node of each slot.
     pub(crate) computed: Vec<usize>,
+    /// Route variables that the next plugin was shown with one value for all rows: no row may get
+    /// another one here. Empty where no plugin follows.
+    pub(crate) shown_as_fixed: Vec<String>,
 }
 
 /// What a plugin decided about a table, for `sluice check`.

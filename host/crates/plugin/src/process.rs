@@ -1,10 +1,11 @@
 //! One plugin over the rows of one batch: cut to what its memory takes, called, and where a call
-//! traps, run again in a fresh instance and halved until the row that does it stands alone.
+//! traps or takes too long, run again in a fresh instance and halved until the row that does it stands
+//! alone. The wall clock halves too, but no row is ever rejected by it.
 //!
 //! A plugin sees single row images, so a batch may be cut between the two images of an update.
 
 use std::ops::Range;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arrow_array::{ArrayRef, new_null_array};
 use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder};
@@ -106,7 +107,8 @@ fn last_that(mut low: usize, mut high: usize, holds: impl Fn(usize) -> bool) -> 
     low
 }
 
-/// Runs a piece, and where it traps its halves, down to single rows.
+/// Runs a piece, and where it stops its halves, down to single rows. Fuel grows with the rows of a call
+/// and the deadline does not: a spinning row shows as one that spends its fuel only in a small piece.
 fn recover(
     worker: &mut Worker,
     rows: &Rows<'_>,
@@ -115,11 +117,15 @@ fn recover(
     edits: &mut Vec<CheckedEdit>,
 ) -> Result<(), GuestFailure> {
     let allowed = worker.prepared.limits.deadline.saturating_mul(RECOVERY_DEADLINES);
-    let mut since: Option<Instant> = None;
+    let mut lost = Duration::ZERO;
     // The next piece is the last one: halves are taken from left to right.
     let mut todo = vec![piece];
     while let Some(piece) = todo.pop() {
-        let was_fresh = worker.is_fresh();
+        if piece.len() > worker.rows_in_time {
+            todo.extend(halves(&piece));
+            continue;
+        }
+        let (was_fresh, start) = (worker.is_fresh(), Instant::now());
         let failure = match attempt(worker, rows, &piece, counters) {
             Ok(edit) => {
                 edits.push(edit);
@@ -128,17 +134,25 @@ fn recover(
             Err(failure) => failure,
         };
         let Some(code) = code_of(&failure) else { return Err(failure) };
-        if since.get_or_insert_with(Instant::now).elapsed() > allowed {
+        let is_late = matches!(failure, GuestFailure::Deadline { .. });
+        lost = lost.saturating_add(start.elapsed());
+        let is_over = lost > allowed;
+        // A single row was tried twice already.
+        if is_late && (is_over || piece.len() == 1) {
+            return Err(failure);
+        }
+        if is_over {
             let spent_ms = u64::try_from(allowed.as_millis()).unwrap_or(u64::MAX);
             return Err(GuestFailure::Recovery { spent_ms, detail: Some(failure.to_string()) });
         }
-        if !was_fresh {
+        if is_late {
+            worker.rows_in_time = piece.len().div_ceil(2);
+            todo.push(piece);
+        } else if !was_fresh {
             // Whatever trapped dropped its instance, so this time it runs in a fresh one.
             todo.push(piece);
         } else if piece.len() > 1 {
-            let middle = piece.start + piece.len() / 2;
-            todo.push(middle..piece.end);
-            todo.push(piece.start..middle);
+            todo.extend(halves(&piece));
         } else if let Some(code) = code {
             edits.push(rejected(rows, code, &failure));
         } else {
@@ -148,6 +162,12 @@ fn recover(
     Ok(())
 }
 
+/// The halves of a piece, the one to take first behind the other.
+fn halves(piece: &Range<usize>) -> [Range<usize>; 2] {
+    let middle = piece.start + piece.len() / 2;
+    [middle..piece.end, piece.start..middle]
+}
+
 /// None: it stops. Otherwise it is tried with fewer rows, and a single row is rejected with the code,
 /// where there is one.
 fn code_of(failure: &GuestFailure) -> Option<Option<&'static str>> {
@@ -155,7 +175,8 @@ fn code_of(failure: &GuestFailure) -> Option<Option<&'static str>> {
         GuestFailure::Trap { call: Call::Process, .. }
         | GuestFailure::Memory { call: Call::Process, .. } => Some(Some(CODE_TRAP)),
         GuestFailure::Fuel { call: Call::Process, .. } => Some(Some(CODE_FUEL)),
-        GuestFailure::Output { call: Call::Process, .. } => Some(None),
+        GuestFailure::Output { call: Call::Process, .. }
+        | GuestFailure::Deadline { call: Call::Process, .. } => Some(None),
         _ => None,
     }
 }

@@ -32,8 +32,12 @@ pub(crate) fn parse(column_type: ColumnType, texts: &[Option<&str>]) -> (ArrayRe
         ColumnType::UInt16 => numbers::<UInt16Type>(column_type, texts, |t| t.parse().ok()),
         ColumnType::UInt32 => numbers::<UInt32Type>(column_type, texts, |t| t.parse().ok()),
         ColumnType::UInt64 => numbers::<UInt64Type>(column_type, texts, |t| t.parse().ok()),
-        ColumnType::Float32 => numbers::<Float32Type>(column_type, texts, |t| t.parse().ok()),
-        ColumnType::Float64 => numbers::<Float64Type>(column_type, texts, |t| t.parse().ok()),
+        ColumnType::Float32 => numbers::<Float32Type>(column_type, texts, |t| {
+            t.parse().ok().filter(|v: &f32| holds(t, f64::from(*v)))
+        }),
+        ColumnType::Float64 => numbers::<Float64Type>(column_type, texts, |t| {
+            t.parse().ok().filter(|v: &f64| holds(t, *v))
+        }),
         ColumnType::Decimal { precision, scale } => {
             numbers::<Decimal128Type>(column_type, texts, |t| read_decimal(t, precision, scale))
         }
@@ -180,17 +184,37 @@ fn read_time(text: &str) -> Option<i64> {
         None => (1, text),
     };
     let mut parts = rest.splitn(3, ':');
-    let hours: u32 = parts.next()?.parse().ok()?;
-    let minutes: u32 = parts.next()?.parse().ok()?;
-    let seconds = parts.next()?;
-    let (seconds, fraction) = seconds.split_once('.').unwrap_or((seconds, "0"));
-    let seconds: u32 = seconds.parse().ok()?;
-    if minutes > 59 || seconds > 59 || !(1..=6).contains(&fraction.len()) {
+    let (hours, minutes) = (digits(parts.next()?)?, digits(parts.next()?)?);
+    let (seconds, micros) = read_seconds(parts.next()?)?;
+    if minutes > 59 {
         return None;
     }
-    let micros: u32 = format!("{fraction:0<6}").parse().ok()?;
-    let whole = (i64::from(hours) * 60 + i64::from(minutes)) * 60 + i64::from(seconds);
-    Some(sign * (whole * SECOND + i64::from(micros)))
+    let whole = hours.checked_mul(3600)?.checked_add(minutes * 60 + seconds)?;
+    Some(sign * whole.checked_mul(SECOND)?.checked_add(micros)?)
+}
+
+/// Seconds below 60 and their microseconds: one to six digits behind the point, or no point.
+fn read_seconds(text: &str) -> Option<(i64, i64)> {
+    let (seconds, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let seconds = digits(seconds).filter(|s| *s < 60)?;
+    let places = 6_usize.checked_sub(fraction.len())?;
+    let micros = digits(fraction)?.checked_mul(10_i64.checked_pow(u32::try_from(places).ok()?)?)?;
+    Some((seconds, micros))
+}
+
+/// A number of nothing but digits.
+fn digits(text: &str) -> Option<i64> {
+    let all = text.bytes().all(|b| b.is_ascii_digit());
+    text.parse().ok().filter(|_| all)
+}
+
+/// Whether a float has what its text says: digits that are too large or too small would become
+/// infinite or zero.
+fn holds(text: &str, value: f64) -> bool {
+    let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
+    let has_digits = text.bytes().any(|b| b.is_ascii_digit());
+    let is_zero = !mantissa.bytes().any(|b| (b'1'..=b'9').contains(&b));
+    !has_digits || (value.is_finite() && (is_zero || value != 0.0))
 }
 
 fn write_time(micros: i64) -> String {
@@ -205,8 +229,11 @@ fn write_time(micros: i64) -> String {
 fn read_datetime(text: &str) -> Option<i64> {
     let (date, time) = text.split_once([' ', 'T'])?;
     let date = NaiveDate::parse_from_str(date, "%Y-%m-%d").ok()?;
-    let time = NaiveTime::parse_from_str(time, "%H:%M:%S%.f").ok()?;
-    Some(NaiveDateTime::new(date, time).and_utc().timestamp_micros())
+    let (minutes, seconds) = time.rsplit_once(':')?;
+    let minutes = NaiveTime::parse_from_str(minutes, "%H:%M").ok()?;
+    let (seconds, micros) = read_seconds(seconds)?;
+    let start = NaiveDateTime::new(date, minutes).and_utc().timestamp_micros();
+    start.checked_add(seconds.checked_mul(SECOND)?)?.checked_add(micros)
 }
 
 fn write_datetime(micros: i64) -> String {
@@ -259,6 +286,24 @@ mod tests {
     }
 
     #[test]
+    fn other_forms_of_a_text_are_read_as_the_same_value() {
+        let cases = [
+            ("float64", "0e400", "0.0"),
+            ("float64", "-inf", "-inf"),
+            ("float32", "0.1", "0.1"),
+            ("time-micros", "1:00:00.5", "01:00:00.500000"),
+            ("timestamp-micros-local", "2024-01-31T12:00:00.5", "2024-01-31 12:00:00.500000"),
+            ("timestamp-micros-utc", "2024-01-31 23:59:59.000001Z", "2024-01-31 23:59:59.000001Z"),
+        ];
+        for (name, text, wanted) in cases {
+            let column_type: ColumnType = name.parse().expect("a type");
+            let (array, wrong) = parse(column_type, &[Some(text)]);
+            assert_eq!(wrong, Vec::<usize>::new(), "{name} {text}");
+            assert_eq!(format(&array, column_type).value(0), wanted, "{name} {text}");
+        }
+    }
+
+    #[test]
     fn a_text_of_another_form_is_told() {
         let cases = [
             ("boolean", "1"),
@@ -268,7 +313,23 @@ mod tests {
             ("decimal(5,2)", "1.234"),
             ("decimal(5,2)", ".5"),
             ("date", "2024-02-30"),
+            ("float64", "1e400"),
+            ("float64", "-1e400"),
+            ("float64", "1e-400"),
+            ("float32", "1e39"),
+            ("float32", "1e-60"),
             ("time-micros", "12:60:00"),
+            ("time-micros", "12:00:60"),
+            ("time-micros", "12:00:00.1234567"),
+            ("time-micros", "00:00:00.+5"),
+            ("time-micros", "00:00:00."),
+            ("time-micros", "+1:00:00"),
+            ("time-micros", "4294967295:00:00"),
+            ("time-micros", "9223372036854775807:00:00"),
+            ("timestamp-micros-local", "2024-01-31 12:00:00.1234567"),
+            ("timestamp-micros-local", "2024-01-31 12:00:60"),
+            ("timestamp-micros-local", "2024-01-31 12:00:00.+5"),
+            ("timestamp-micros-utc", "2016-12-31 23:59:60Z"),
             ("timestamp-micros-local", "2024-01-31"),
             ("timestamp-micros-utc", "2024-01-31 12:00:00"),
             ("json", "{"),

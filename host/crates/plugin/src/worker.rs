@@ -38,6 +38,8 @@ pub(crate) struct Worker {
     isolation: Isolation,
     instance: Option<Instance>,
     tables: BTreeMap<u32, Planned>,
+    /// Rows of a call that did not end in time are halved; more than these are not tried again.
+    pub(crate) rows_in_time: usize,
 }
 
 /// A configuration that the plugin does not take.
@@ -75,6 +77,7 @@ impl Worker {
             isolation,
             instance: None,
             tables: BTreeMap::new(),
+            rows_in_time: usize::MAX,
         };
         worker.first_instance()?;
         Ok(worker)
@@ -172,20 +175,21 @@ impl Worker {
             || self.instance.as_ref().is_none_or(|i| !i.has_processed)
     }
 
-    /// Calls `process` once. Where the wall clock stopped it, once more.
+    /// Calls `process` once; a single row that the wall clock stopped, once more.
     pub(crate) fn process(
         &mut self,
         table_id: u32,
         rows: u32,
         columns: &[ColumnParam<'_>],
     ) -> Result<Edit, GuestFailure> {
-        let answer = twice(|| {
+        let mut call = || {
             if self.isolation == Isolation::Batch && !self.has_fresh_instance() {
                 self.instance = None;
             }
-            self.replan(table_id)?;
+            twice(|| self.replan(table_id))?;
             self.enter(|instance| instance.process(table_id, rows, columns))
-        })?;
+        };
+        let answer = if rows == 1 { twice(call)? } else { call()? };
         answer.map_err(|failure| failed(Call::Process, failure))
     }
 

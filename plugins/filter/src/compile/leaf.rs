@@ -173,6 +173,13 @@ fn stored(bound: Bound<'_>, literal: &Literal) -> Result<Stored, Mistake> {
         (DataType::TimestampMicrosLocal, Constant::Text(text)) => {
             time(parse_timestamp(text), "a timestamp such as '2024-01-31 12:30:00', without a zone")
         }
+        (DataType::Binary, Constant::Text(text)) if bound.is_binary && is_address(text) => {
+            let message = format!(
+                "`{}` is binary: a UUID or INET column arrives as its bytes and equals no text; compare it with bytes such as x'00ff'",
+                name.name
+            );
+            Err(Mistake::new(literal.at, message))
+        }
         (DataType::Utf8 | DataType::Binary, Constant::Text(text)) => {
             Ok(Stored::Bytes(text.as_bytes().to_vec()))
         }
@@ -183,6 +190,17 @@ fn stored(bound: Bound<'_>, literal: &Literal) -> Result<Stored, Mistake> {
         }
         (other, _) => Err(wrong(wanted(other))),
     }
+}
+
+/// Whether a text is one of a UUID, INET4 or INET6.
+fn is_address(text: &str) -> bool {
+    let dashes = [8, 13, 18, 23];
+    let fits = |(at, b): (usize, u8)| match dashes.contains(&at) {
+        true => b == b'-',
+        false => b.is_ascii_hexdigit(),
+    };
+    let is_uuid = text.len() == 36 && text.bytes().enumerate().all(fits);
+    is_uuid || text.parse::<std::net::IpAddr>().is_ok()
 }
 
 fn wanted(data_type: DataType) -> &'static str {

@@ -14,8 +14,8 @@ use change::{Batch, Presence, Rejected, Route, Transformed};
 use crate::cast::cast;
 use crate::chain::routes::Routes;
 use crate::chain::{ChainCounters, Link};
-use crate::error::PluginError;
-use crate::plan::{Node, Process, Stage, TablePlan};
+use crate::error::{Call, GuestFailure, PluginError};
+use crate::plan::{Node, Process, ROW_ROUTE_PROPERTY, Stage, TablePlan};
 use crate::process::{Rows, Stopped, process};
 use crate::transfer::{CheckedEdit, RowRoutes};
 use crate::worker::Worker;
@@ -150,7 +150,7 @@ impl<'a> Run<'a> {
         picked: Option<&[u32]>,
     ) -> Result<(), PluginError> {
         if let Some(routing) = &edit.routing {
-            self.check_routes(worker, routing)?;
+            self.check_routes(worker, plan, routing)?;
             self.routes.set_rows(routing, picked, self.batch.len());
         }
         for (row, code, detail) in edit.rejected {
@@ -190,8 +190,20 @@ impl<'a> Run<'a> {
         self.alive = Some(BooleanBuffer::from(alive));
     }
 
-    fn check_routes(&self, worker: &Worker, routing: &RowRoutes) -> Result<(), PluginError> {
+    fn check_routes(
+        &self,
+        worker: &Worker,
+        plan: &Process,
+        routing: &RowRoutes,
+    ) -> Result<(), PluginError> {
         for (name, value) in routing.routes.iter().flatten() {
+            if plan.shown_as_fixed.contains(name) {
+                let what = format!(
+                    "it sets `{name}` row by row, its plan has no property `{ROW_ROUTE_PROPERTY}` that says so, and a later plugin was told one value"
+                );
+                let failure = GuestFailure::Answer { call: Call::Process, what };
+                return Err(PluginError::Guest { site: Box::new(self.site(worker)), failure });
+            }
             check_value(name, value).map_err(|source| PluginError::Route {
                 site: Box::new(self.site(worker)),
                 source,

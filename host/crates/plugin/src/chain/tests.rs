@@ -20,8 +20,8 @@ use crate::bindings::transform::{
 use crate::guest::Guest;
 use crate::plan::{Draft, TablePlan};
 use crate::{
-    Chain, ChainCounters, Engine, EngineOptions, Isolation, Limits, PluginError, PluginSpec,
-    TableSettings,
+    Allocator, Chain, ChainCounters, Engine, EngineOptions, Isolation, Limits, PluginError,
+    PluginSpec, TableSettings,
 };
 
 fn engine() -> Engine {
@@ -147,7 +147,37 @@ fn the_wall_clock_stops_and_never_rejects() {
     let text = error.to_string();
     let (_, what) = text.split_once(") ").expect("a site");
     insta::assert_snapshot!(what, @"at shop.t, log.000007:340: `process` did not end within 30 ms, twice");
-    assert_eq!(counters.calls, 1);
+    // Both rows, the first, and the second until it had its two tries.
+    assert!(counters.calls >= 3, "{counters:?}");
+}
+
+#[test]
+fn a_spinning_row_of_the_largest_batch_is_rejected_under_the_shipped_limits() {
+    let mut spec = spec(Guest::filter().module());
+    spec.limits = Limits::default();
+    let mut values = vec![2_i8; spec.limits.rows_max as usize];
+    values[40_000] = 43;
+    let (out, _) = run(vec![spec], &values);
+    let out = out.unwrap_or_else(|e| panic!("{e}"));
+    let rejected: Vec<_> = out.rejected.iter().map(|r| (r.image, r.code.as_str())).collect();
+    assert_eq!(rejected, [(40_000, "fuel")]);
+    assert_eq!(kept(&out).len(), values.len() - 1);
+}
+
+#[test]
+fn a_call_that_is_late_for_its_rows_alone_is_cut_and_rejects_nothing() {
+    let mut guest = Guest::filter();
+    // About a million instructions a row: far too long for all rows, short enough for some.
+    let slow = "(local.set $at (i32.const 200000)) (loop $wait
+        (local.set $at (i32.sub (local.get $at) (i32.const 1))) (br_if $wait (local.get $at)))";
+    guest.process = guest.process.replacen("(call $row", &format!("{slow} (call $row"), 1);
+    let mut spec = spec(guest.module());
+    spec.limits.fuel_per_row = u64::from(u32::MAX);
+    spec.limits.deadline = Duration::from_millis(100);
+    let (out, counters) = run(vec![spec], &[2; 4_000]);
+    let out = out.unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!((kept(&out).len(), out.rejected.len()), (4_000, 0));
+    assert!(counters.calls > 2, "it was cut: {counters:?}");
 }
 
 #[test]
@@ -228,6 +258,30 @@ fn a_plan_that_changes_in_a_fresh_instance_is_named() {
     assert!(error.to_string().contains("another plan for the same table"), "{error}");
 }
 
+/// Both rows go the one way there is, which sets a variable `}x` of 2 bytes to `}x`.
+const ROUTES_BY_BRACE: &str = r#"(data (i32.const 536)
+    "\01\00\00\00\00\06\00\00\01\00\00\00\00\04\00\00\08\00\00\00")
+    (data (i32.const 1024) "\00\00\00\00\00\00\00\00")
+    (data (i32.const 1536) "\40\06\00\00\01\00\00\00")
+    (data (i32.const 1600) "\80\06\00\00\02\00\00\00\80\06\00\00\02\00\00\00")
+    (data (i32.const 1664) "}x")"#;
+
+/// The same, but the variable is `db`.
+fn routes_by_db() -> Vec<u8> {
+    let at_664 = r#"(data (i32.const 1664) "}x")"#;
+    let data = ROUTES_BY_BRACE.replace(at_664, r#"(data (i32.const 1664) "db")"#);
+    Guest::answering(&data).module()
+}
+
+#[test]
+fn a_variable_set_row_by_row_is_no_surprise_to_a_later_plugin() {
+    let alone = run(vec![spec(routes_by_db())], &[2, 3]).0.expect("nobody was told otherwise");
+    assert!(matches!(alone.routing, Routing::PerImage { .. }));
+    let later = spec(Guest::filter().module());
+    let error = run(vec![spec(routes_by_db()), later], &[2, 3]).0.expect_err("refused");
+    assert!(error.to_string().contains("it sets `db` row by row, its plan has no"), "{error}");
+}
+
 #[test]
 fn a_wrong_answer_is_refused_and_named() {
     // An edit lies at 516: keep (option, 12 bytes), computed, routing (option, 20 bytes), rejected.
@@ -248,6 +302,7 @@ fn a_wrong_answer_is_refused_and_named() {
             r#"(data (i32.const 536) "\01\00\00\00\00\00\00\00\00\00\00\00\00\04\00\00\05\00\00\00")"#,
             "the routing has 5 bytes of indexes, 8 are needed",
         ),
+        (ROUTES_BY_BRACE, "a route variable's name is empty, too long or holds a brace"),
         (
             r#"(data (i32.const 556) "\00\04\00\00\01\00\00\00") (data (i32.const 1024) "\02\00\00\00\00\05\00\00\01\00\00\00") (data (i32.const 1280) "x")"#,
             "row 2 is rejected, there are 2",
@@ -290,6 +345,23 @@ fn an_answer_beyond_the_limit_is_named() {
     spec.limits.output_bytes_max = 1024;
     let error = run(vec![spec], &[2; 4]).0.expect_err("too large");
     assert!(error.to_string().contains("answered with more than 1024 bytes"), "{error}");
+}
+
+#[test]
+fn tables_count_against_the_memory_of_a_plugin() {
+    let engine =
+        Engine::new(EngineOptions { allocator: Allocator::OnDemand, ..EngineOptions::default() })
+            .expect("an engine");
+    let load = |tables: usize| {
+        let mut guest = Guest::filter();
+        guest.extra = "(table 500000 funcref)".repeat(tables);
+        let mut spec = spec(guest.module());
+        spec.limits.memory_bytes = 16 * 1024 * 1024;
+        Chain::load(&engine, vec![spec]).map(|_| ())
+    };
+    assert!(load(3).is_ok(), "3 x 4 MB");
+    let error = load(20).expect_err("80 MB");
+    assert!(error.to_string().contains("`instantiate` wanted more than 16777216 bytes"), "{error}");
 }
 
 #[test]

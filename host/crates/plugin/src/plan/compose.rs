@@ -1,7 +1,7 @@
 //! One plugin's decision applied to a table: its columns, keys, id columns and route afterwards, and
 //! what is left to do for each batch. A decision that cannot be carried out is refused here.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use change::route::check_value;
@@ -13,14 +13,11 @@ use crate::bindings::transform::{
 };
 use crate::cast;
 use crate::convert::column_type;
-use crate::limits::OUTPUT_COLUMNS_MAX;
+use crate::limits::{OUTPUT_COLUMNS_MAX, check_route_names};
 use crate::metadata::Metadata;
-use crate::plan::view::{Field, METADATA_PROPERTY};
+use crate::plan::view::{Field, METADATA_PROPERTY, ROW_ROUTE_PROPERTY};
 use crate::plan::{Constant, Decision, Node, Process, Stage, View};
 use crate::transfer::Slot;
-
-/// Bytes of the name of a route variable.
-const ROUTE_NAME_BYTES_MAX: usize = 64;
 
 /// The rule that a plan breaks, and the step that mends it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,9 +66,7 @@ impl Draft {
         answer: Answer,
         ids_from_manifest: bool,
     ) -> Result<Decision, Broken> {
-        if let Some((key, _)) = answer.properties.first() {
-            return Err(format!("the property `{key}` is not known").into());
-        }
+        let row_route = row_route(&answer)?;
         let outputs = self.outputs(answer.output)?;
         let (slots, computed) = slots(&outputs, answer.process.is_some())?;
         let process = answer.process.map(|p| self.process(&p, slots, computed)).transpose()?;
@@ -88,9 +83,20 @@ impl Draft {
         self.view.id_columns = id_columns;
         let pairs = answer.route.iter().map(|(k, v)| (k.as_str(), v.as_str()));
         self.view.route = self.view.route.with(pairs);
+        self.view.row_route.retain(|name| !answer.route.iter().any(|(set, _)| set == name));
+        self.view.row_route.extend(row_route);
         self.view.fields = outputs.fields;
         self.stages.push(Stage { plugin, route: answer.route, process, casts: outputs.casts });
         Ok(decision)
+    }
+
+    /// The next plugin is asked now: what it is shown of the route is believed from here on.
+    pub(crate) fn show_route(&mut self) {
+        let shown = || self.view.fixed_route().map(|(name, _)| name.to_owned()).collect();
+        let process = self.stages.last_mut().and_then(|stage| stage.process.as_mut());
+        if let Some(process) = process.filter(|process| process.shown_as_fixed.is_empty()) {
+            process.shown_as_fixed = shown();
+        }
     }
 
     fn outputs(&mut self, answer: Option<Vec<OutputColumn>>) -> Result<Outputs, Broken> {
@@ -232,8 +238,12 @@ impl Draft {
         computed: Vec<usize>,
     ) -> Result<Process, Broken> {
         let (mut reads, mut types): (Vec<usize>, Vec<ColumnType>) = (Vec::new(), Vec::new());
+        let mut seen = HashSet::new();
         for index in &plan.reads {
             let field = self.field(*index)?;
+            if !seen.insert(*index) {
+                return Err(format!("it reads `{}` twice", field.column.name).into());
+            }
             if field.is_metadata() {
                 return Err(format!(
                     "it reads the metadata column `{}`, which no plugin may",
@@ -244,7 +254,7 @@ impl Draft {
             reads.push(field.node);
             types.push(field.column.column_type);
         }
-        Ok(Process { reads, types, slots, computed })
+        Ok(Process { reads, types, slots, computed, shown_as_fixed: Vec::new() })
     }
 
     fn names_of(&self, nodes: &[usize]) -> Vec<String> {
@@ -328,14 +338,25 @@ fn chosen_ids(ids: &[u32], fields: &[Field]) -> Result<Vec<usize>, Broken> {
 
 /// Whether a plugin's route variables can stand in a path.
 pub(crate) fn check_route(route: &[(String, String)]) -> Result<(), Broken> {
+    check_route_names(route.iter().map(|(name, _)| name.as_str()))?;
     for (name, value) in route {
-        let wrong = name.is_empty()
-            || name.len() > ROUTE_NAME_BYTES_MAX
-            || name.chars().any(|c| c.is_control() || matches!(c, '{' | '}'));
-        if wrong {
-            return Err("a route variable's name is empty, too long or holds a brace".into());
-        }
         check_value(name, value).map_err(|e| e.to_string())?;
     }
     Ok(())
+}
+
+/// The variables that `process` may set row by row, as the plan's properties name them.
+fn row_route(answer: &Answer) -> Result<BTreeSet<String>, Broken> {
+    let mut names = BTreeSet::new();
+    for (key, name) in &answer.properties {
+        if key != ROW_ROUTE_PROPERTY {
+            return Err(format!("the property `{key}` is not known").into());
+        }
+        names.insert(name.clone());
+    }
+    check_route_names(names.iter().map(String::as_str))?;
+    if !names.is_empty() && answer.process.is_none() {
+        return Err(format!("it has the property `{ROW_ROUTE_PROPERTY}`, but no `process`").into());
+    }
+    Ok(names)
 }

@@ -84,6 +84,11 @@ fn refused(plan: TablePlan) -> String {
     draft(table()).apply(0, plan, false).err().map(|b| b.what).unwrap_or_default()
 }
 
+/// A plan that says that a variable differs from row to row.
+fn by_row(variable: &str) -> TablePlan {
+    TablePlan { properties: vec![("row-route".to_owned(), variable.to_owned())], ..nothing() }
+}
+
 #[test]
 fn id_columns_follow_their_column_through_renames_and_orders() {
     let first = output(vec![("mail", Input(1)), ("order_id", Input(0)), ("amount", Input(2))]);
@@ -206,6 +211,19 @@ fn a_plan_that_breaks_a_rule_is_refused_and_the_rule_is_named() {
             TablePlan { id_columns: Some(vec![1]), ..output(vec![id(), ("op", metadata("op"))]) },
             "the metadata column `op` cannot be an id column",
         ),
+        (with_process(vec![0, 2, 0], nothing()), "it reads `id` twice"),
+        (
+            TablePlan {
+                route: (0..65).map(|n| (format!("v{n}"), "x".to_owned())).collect(),
+                ..nothing()
+            },
+            "a route of 65 variables, more than 64",
+        ),
+        (by_row("tenant"), "it has the property `row-route`, but no `process`"),
+        (
+            with_process(vec![0], by_row("{")),
+            "a route variable's name is empty, too long or holds a brace",
+        ),
         (
             TablePlan { properties: vec![("sort".to_owned(), "id".to_owned())], ..nothing() },
             "the property `sort` is not known",
@@ -258,6 +276,19 @@ fn a_later_plugin_sees_keys_and_route_as_the_earlier_ones_left_them() {
         let fields: Vec<_> = seen.fields.iter().map(|f| (f.name, f.nullable)).collect();
         assert_eq!(fields, [("mail", false), ("n", true)]);
     });
+}
+
+#[test]
+fn a_variable_that_differs_by_row_is_not_told_to_later_plugins() {
+    let mut first = by_row("table");
+    first.process = Some(ProcessPlan { reads: vec![1] });
+    let told =
+        |draft: &Draft| draft.view.ask(|seen| format!("{:?} {:?}", seen.route, seen.properties));
+    let draft = after(vec![first.clone()]);
+    assert_eq!(told(&draft), r#"[("db", "shop")] [("row-route", "table")]"#);
+    let settled = TablePlan { route: vec![("table".to_owned(), "all".to_owned())], ..nothing() };
+    let draft = after(vec![first, settled]);
+    assert_eq!(told(&draft), r#"[("db", "shop"), ("table", "all")] []"#);
 }
 
 #[test]

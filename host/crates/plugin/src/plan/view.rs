@@ -1,5 +1,6 @@
 //! A table as it reaches a plugin: the source's, or what the plugins before made of it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use change::{Column, Route, TableSchema, UniqueKey};
@@ -9,6 +10,10 @@ use crate::convert::data_type;
 
 /// The property of a field that the host fills: plugins may pass it on, but not read it.
 pub(crate) const METADATA_PROPERTY: &str = "metadata";
+
+/// The property that names a route variable whose value differs from row to row: in a plan those that
+/// its `process` may set, in a table's schema those that plugins before may have set.
+pub(crate) const ROW_ROUTE_PROPERTY: &str = "row-route";
 
 /// A column as it reaches a plugin, and the node of the graph that it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +38,8 @@ pub(crate) struct View {
     pub(crate) unique_keys: Option<Vec<UniqueKey>>,
     pub(crate) id_columns: Vec<usize>,
     pub(crate) route: Route,
+    /// Variables whose value is another one in every row.
+    pub(crate) row_route: BTreeSet<String>,
 }
 
 impl View {
@@ -45,6 +52,7 @@ impl View {
             unique_keys: source.unique_keys.clone(),
             id_columns: source.natural_key().map(<[usize]>::to_vec).unwrap_or_default(),
             route: Route::of_table(&source.name.database, &source.name.table),
+            row_route: BTreeSet::new(),
             source: Arc::clone(source),
         }
     }
@@ -54,10 +62,16 @@ impl View {
         self.fields.iter().position(|f| f.column.name == name)
     }
 
+    /// The route variables that have one value for all rows.
+    pub(crate) fn fixed_route(&self) -> impl Iterator<Item = (&str, &str)> {
+        let is_fixed = |(name, _): &(&String, &String)| !self.row_route.contains(*name);
+        self.route.0.iter().filter(is_fixed).map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// Hands the table to `ask` in the interface's form.
     pub(crate) fn ask<T>(&self, ask: impl FnOnce(types::TableSchema<'_>) -> T) -> T {
-        let properties: Vec<_> = self.fields.iter().map(|f| pairs(&f.column.properties)).collect();
-        let fields: Vec<_> = self.fields.iter().zip(&properties).map(wit_field).collect();
+        let of_fields: Vec<_> = self.fields.iter().map(|f| pairs(&f.column.properties)).collect();
+        let fields: Vec<_> = self.fields.iter().zip(&of_fields).map(wit_field).collect();
         let primary_key = self.primary_key.as_deref().map(indexes);
         let keys = self.unique_keys.as_deref().unwrap_or_default();
         let key_fields: Vec<_> = keys.iter().map(|k| indexes(&k.columns)).collect();
@@ -66,7 +80,9 @@ impl View {
             .zip(&key_fields)
             .map(|(key, fields)| types::UniqueKey { name: &key.name, fields })
             .collect();
-        let route: Vec<_> = self.route.0.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        let route: Vec<_> = self.fixed_route().collect();
+        let mut properties = pairs(&self.source.properties);
+        properties.extend(self.row_route.iter().map(|name| (ROW_ROUTE_PROPERTY, name.as_str())));
         ask(types::TableSchema {
             database: &self.source.name.database,
             table: &self.source.name.table,
@@ -75,7 +91,7 @@ impl View {
             unique_keys: self.unique_keys.is_some().then_some(unique_keys.as_slice()),
             id_columns: &indexes(&self.id_columns),
             route: &route,
-            properties: &pairs(&self.source.properties),
+            properties: &properties,
         })
     }
 }

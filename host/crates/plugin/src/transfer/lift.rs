@@ -15,6 +15,7 @@ use serde::de::IgnoredAny;
 
 use crate::bindings::sluice::transform::types::ColumnResult;
 use crate::bindings::transform::{Edit, RejectedRow, RowRouting};
+use crate::limits::check_route_names;
 
 /// A computed column that the plan promised.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,6 +133,9 @@ fn check_routing(routing: RowRouting, rows: usize) -> Result<RowRoutes, Broken> 
     }
     if count > rows {
         return Err(format!("the routing has {count} routes for {rows} rows"));
+    }
+    for route in &routing.routes {
+        check_route_names(route.iter().map(|(name, _)| name.as_str()))?;
     }
     Ok(RowRoutes { routes: routing.routes, rows: indexes })
 }
