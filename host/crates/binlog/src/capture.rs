@@ -147,12 +147,9 @@ impl Capture {
         self.cache.forget();
     }
 
-    /// The tables of a database that rows were seen of.
-    pub(crate) fn tables_of(&self, database: &str) -> Vec<TableName> {
-        let of = |name: &&TableName| name.database == database;
-        let mut names: Vec<_> = self.current.keys().filter(of).cloned().collect();
-        names.sort_unstable();
-        names
+    /// The tables whose rows were seen, in no order.
+    pub(crate) fn tables(&self) -> impl Iterator<Item = &TableName> {
+        self.current.keys()
     }
 
     /// Takes a table map in.

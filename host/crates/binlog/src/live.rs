@@ -12,10 +12,10 @@ use tracing::{debug, info};
 use crate::error::{BinlogError, Place, ServerCause};
 use crate::event::{EventKind, FIRST_EVENT_OFFSET};
 use crate::options::{ReadOptions, ServerOptions, Start};
-use crate::reader::{Due, Reader, difference};
+use crate::reader::{Due, NameCase, Reader, difference};
 use connection::Connection;
 use dump::{Dump, Sent};
-use request::{Arrival, Request, open_dump, plan, reading_from, within};
+use request::{Arrival, Request, askable, open_dump, plan, reading_from, within};
 
 pub use check::{Finding, Severity, check, check_start};
 pub use facts::ServerFacts;
@@ -56,7 +56,7 @@ impl LiveSource {
         let mut connection = Connection::open(server).await?;
         let facts = ServerFacts::ask(&mut connection).await?;
         require(&facts)?;
-        let position = resolve(&mut connection, &facts, start).await?;
+        let position = askable(&facts, resolve(&mut connection, &facts, start).await?);
         within(&facts, &position)?;
         let (request, arrival) = plan(&facts, &position)?;
         if let (Request::Gtids(_), Some(expected)) = (&request, &position.fingerprint) {
@@ -65,6 +65,12 @@ impl LiveSource {
         let mut reader = Reader::new(options, Some(facts.identity.clone()));
         reader.resume(&reading_from(&facts, &position, &arrival));
         reader.format_of(facts.vendor);
+        if !facts.has_gtids() {
+            reader.ignore_gtids();
+        }
+        if facts.lower_case_table_names == 0 {
+            reader.names_are(NameCase::Counts);
+        }
         let dump = open_dump(connection, server, &facts, &request).await?;
         let mut source = Self { dump, reader, facts, until, failed: None, is_done: false };
         source.arrive(&position, arrival).await?;

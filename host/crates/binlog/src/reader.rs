@@ -46,6 +46,16 @@ struct Fill {
     has_moved: bool,
 }
 
+/// What the letter case of a table's name means in a statement; rows carry the name as the server keeps
+/// it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NameCase {
+    /// Another letter case is another table (`lower_case_table_names` = 0).
+    Counts,
+    /// It may be the same table; also where nobody tells, as in a file.
+    Folds,
+}
+
 /// Reads the events of a log.
 pub(crate) struct Reader {
     options: ReadOptions,
@@ -60,6 +70,10 @@ pub(crate) struct Reader {
     /// Whether transactions without GTID stand among others: then no set tells what was executed, until
     /// the head of a file lists it anew.
     has_anonymous: bool,
+    /// Whether GTIDs are no measure of what was executed at all: the server does not give one to every
+    /// transaction, so what a file's head lists is not all that lies before it.
+    ignores_gtids: bool,
+    names: NameCase,
     /// Transactions that lie before the start, where it is known by its GTID set alone.
     covered: Option<GtidSet>,
     /// Where the start lies in this file, while the reader is on its way there.
@@ -83,6 +97,8 @@ impl Reader {
             executed: None,
             fingerprint: None,
             has_anonymous: false,
+            ignores_gtids: false,
+            names: NameCase::Folds,
             covered: None,
             scan_to: None,
             group: None,
@@ -99,6 +115,18 @@ impl Reader {
         // Without a set, the transactions from here on are not all that were executed.
         self.has_anonymous = position.gtids.is_none() && position.offset > FIRST_EVENT_OFFSET;
         self.fingerprint.clone_from(&position.fingerprint);
+    }
+
+    /// Positions are told by file and offset alone.
+    pub(crate) fn ignore_gtids(&mut self) {
+        self.ignores_gtids = true;
+        self.has_anonymous = true;
+        self.executed = None;
+    }
+
+    /// What the letter case of tables' names means.
+    pub(crate) fn names_are(&mut self, names: NameCase) {
+        self.names = names;
     }
 
     /// Leaves out the transactions of a set.
@@ -127,7 +155,7 @@ impl Reader {
         }
         self.scan_to = None;
         self.fill = Fill::default();
-        if self.executed.is_none() {
+        if self.executed.is_none() && !self.ignores_gtids {
             self.executed.clone_from(&start.gtids);
         }
         Ok(())
@@ -246,7 +274,7 @@ impl Reader {
             GtidSet::Mysql(set) => set.is_empty(),
             GtidSet::MariaDb(set) => set.domains.is_empty(),
         };
-        if !is_empty {
+        if !is_empty && !self.ignores_gtids {
             self.has_anonymous = false;
             self.executed.get_or_insert(executed);
         }

@@ -173,22 +173,28 @@ async fn privileges(
     facts: &ServerFacts,
 ) -> Result<Vec<Finding>, BinlogError> {
     let grants = connection.rows::<String>("SHOW GRANTS").await?;
-    // Only what is granted on everything counts for reading the log.
-    let global: Vec<_> = (grants.iter())
-        .map(|grant| grant.to_ascii_uppercase())
-        .filter(|grant| grant.contains(" ON *.* "))
-        .collect();
+    Ok(granted(&grants, facts.vendor))
+}
+
+/// The privileges that a grant gives on everything; only these count for reading the log.
+fn global_privileges(grant: &str) -> impl Iterator<Item = String> {
+    let list = grant.strip_prefix("GRANT ").and_then(|rest| rest.split_once(" ON "));
+    let list = list.filter(|(_, object)| object.starts_with("*.* TO ")).map(|(list, _)| list);
+    list.into_iter().flat_map(|list| list.split(',')).map(|name| name.trim().to_ascii_uppercase())
+}
+
+fn granted(grants: &[String], vendor: Vendor) -> Vec<Finding> {
+    let global: Vec<String> = grants.iter().flat_map(|grant| global_privileges(grant)).collect();
     let has = |names: &[&str]| {
-        let all = ["ALL PRIVILEGES"];
-        let mut wanted = names.iter().chain(&all);
-        wanted.any(|name| global.iter().any(|grant| grant.contains(name)))
+        let is_one = |name: &String| name == "ALL PRIVILEGES" || names.contains(&name.as_str());
+        global.iter().any(is_one)
     };
-    let client: &[&str] = match facts.vendor {
+    let client: &[&str] = match vendor {
         Vendor::Mysql => &["REPLICATION CLIENT"],
         Vendor::MariaDb => &["REPLICATION CLIENT", "BINLOG MONITOR"],
     };
     let slave: &[&str] = &["REPLICATION SLAVE"];
-    Ok([
+    [
         (slave, "GRANT REPLICATION SLAVE ON *.* to the account"),
         (client, "GRANT REPLICATION CLIENT ON *.* to the account"),
     ]
@@ -201,5 +207,50 @@ async fn privileges(
             Finding::new(Severity::Error, format!("the account lacks {name}"), remedy)
         }
     })
-    .collect())
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_whole_privileges_on_everything_count() {
+        let told = |vendor, grants: &[&str]| {
+            let grants: Vec<String> = grants.iter().map(|g| (*g).to_owned()).collect();
+            granted(&grants, vendor).into_iter().map(|finding| finding.severity).collect::<Vec<_>>()
+        };
+        use Severity::{Error, Fine};
+        let (mysql, mariadb) = (Vendor::Mysql, Vendor::MariaDb);
+        let cases = [
+            (
+                mysql,
+                vec!["GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO `r`@`%`"],
+                [Fine, Fine],
+            ),
+            (mysql, vec!["GRANT ALL PRIVILEGES ON *.* TO `r`@`%` WITH GRANT OPTION"], [Fine, Fine]),
+            (
+                mysql,
+                vec![
+                    "GRANT USAGE ON *.* TO `r`@`%`",
+                    "GRANT ALL PRIVILEGES ON `shop`.* TO `r`@`%`",
+                ],
+                [Error, Error],
+            ),
+            (
+                mysql,
+                vec!["GRANT SELECT ON `REPLICATION SLAVE`.* TO `r ON *.* TO x`@`%`"],
+                [Error, Error],
+            ),
+            (
+                mariadb,
+                vec!["GRANT REPLICATION SLAVE ADMIN, BINLOG MONITOR ON *.* TO `r`@`%`"],
+                [Error, Fine],
+            ),
+            (mariadb, vec!["GRANT SELECT, REPLICATION SLAVE ON *.* TO `r`@`%`"], [Fine, Error]),
+        ];
+        for (vendor, grants, wanted) in cases {
+            assert_eq!(told(vendor, &grants), wanted, "{grants:?}");
+        }
+    }
 }

@@ -1,7 +1,8 @@
 //! The events that a server sends, each checked against its checksum and placed in its file.
 //!
 //! The library is the transport: it joins packets and hands over header and bytes. Nothing of its own
-//! decoding is used. It may stumble over bytes that no server sends, so its panics end here as errors.
+//! decoding is used: what it makes of a compressed transaction, behind the event itself, is passed over.
+//! It may stumble over bytes that no server sends, so its panics end here as errors.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -32,6 +33,8 @@ pub(crate) struct Track {
     /// Where the next event starts; too small inside a group of MariaDB.
     cursor: u64,
     has_format: bool,
+    /// Whether a compressed transaction was the last event that stands in the log.
+    in_payload: bool,
 }
 
 /// An event as it was sent.
@@ -72,7 +75,8 @@ impl Dump {
         file: &str,
         offset: u64,
     ) -> Self {
-        let track = Track { file: file.into(), cursor: offset, has_format: false };
+        let track =
+            Track { file: file.into(), cursor: offset, has_format: false, in_payload: false };
         Self { stream, address: address.to_owned(), silence_max, track }
     }
 
@@ -82,11 +86,18 @@ impl Dump {
     /// Where the connection is lost, the server refuses to go on, or an event is damaged.
     pub(crate) async fn wait(&mut self) -> Result<Sent, BinlogError> {
         let Self { stream, address, silence_max, track } = self;
-        let next = AssertUnwindSafe(stream.next()).catch_unwind();
-        match tokio::time::timeout(*silence_max, next).await {
-            Ok(Ok(received)) => track.take(received, address),
-            Ok(Err(_)) => Err(BinlogError::server(address, ServerCause::Protocol, None)),
-            Err(_) => Err(BinlogError::server(address, ServerCause::Silent, None)),
+        loop {
+            let next = AssertUnwindSafe(stream.next()).catch_unwind();
+            let taken = match tokio::time::timeout(*silence_max, next).await {
+                Ok(Ok(received)) => track.take(received, address)?,
+                Ok(Err(_)) => {
+                    return Err(BinlogError::server(address, ServerCause::Protocol, None));
+                }
+                Err(_) => return Err(BinlogError::server(address, ServerCause::Silent, None)),
+            };
+            if let Some(sent) = taken {
+                return Ok(sent);
+            }
         }
     }
 
@@ -96,26 +107,35 @@ impl Dump {
     /// As [`Self::wait`].
     pub(crate) fn ready(&mut self) -> Result<Option<Sent>, BinlogError> {
         let Self { stream, address, track, .. } = self;
-        // Outside of the runtime's budget: an exhausted one would look like an idle server.
-        let next = tokio::task::unconstrained(stream.next());
-        let mut next = AssertUnwindSafe(next).catch_unwind();
         let waker = futures::task::noop_waker();
-        match next.poll_unpin(&mut Context::from_waker(&waker)) {
-            Poll::Pending => Ok(None),
-            Poll::Ready(Ok(received)) => track.take(received, address).map(Some),
-            Poll::Ready(Err(_)) => Err(BinlogError::server(address, ServerCause::Protocol, None)),
+        loop {
+            // Outside of the runtime's budget: an exhausted one would look like an idle server.
+            let next = tokio::task::unconstrained(stream.next());
+            let mut next = AssertUnwindSafe(next).catch_unwind();
+            let taken = match next.poll_unpin(&mut Context::from_waker(&waker)) {
+                Poll::Pending => return Ok(None),
+                Poll::Ready(Ok(received)) => track.take(received, address)?,
+                Poll::Ready(Err(_)) => {
+                    return Err(BinlogError::server(address, ServerCause::Protocol, None));
+                }
+            };
+            if taken.is_some() {
+                return Ok(taken);
+            }
         }
     }
 }
 
 impl Track {
+    /// None: the event is none that was sent.
     fn take(
         &mut self,
         received: Option<Result<Received, mysql_async::Error>>,
         address: &str,
-    ) -> Result<Sent, BinlogError> {
+    ) -> Result<Option<Sent>, BinlogError> {
         match received {
-            Some(Ok(event)) => self.place(event),
+            Some(Ok(event)) if self.is_unpacked(&header_of(&event)) => Ok(None),
+            Some(Ok(event)) => self.place(event).map(Some),
             Some(Err(error)) => {
                 let cause = match cause_of(&error, ServerCause::Lost) {
                     // The login is long past: what is denied is the dump.
@@ -126,6 +146,16 @@ impl Track {
             }
             None => Err(BinlogError::server(address, ServerCause::Lost, None)),
         }
+    }
+
+    /// Whether the library made an event out of a compressed transaction: these have no position, and
+    /// follow at once on the event that was sent.
+    fn is_unpacked(&mut self, header: &Header) -> bool {
+        if header.kind != EventKind::TRANSACTION_PAYLOAD && header.end == 0 && !is_beside(header) {
+            return self.in_payload;
+        }
+        self.in_payload = header.kind == EventKind::TRANSACTION_PAYLOAD;
+        false
     }
 
     /// Checks an event and finds out where it stands.
@@ -175,8 +205,7 @@ impl Track {
 
     /// Where the event starts; moves the cursor behind it.
     fn advance(&mut self, header: &Header) -> u64 {
-        let is_heartbeat = matches!(header.kind, EventKind::HEARTBEAT | EventKind::HEARTBEAT_V2);
-        if is_heartbeat || header.is_artificial() || (header.end == 0 && is_head(header.kind)) {
+        if is_beside(header) {
             return self.cursor;
         }
         if header.end == 0 {
@@ -201,6 +230,13 @@ impl Dump {
     pub(crate) fn enter(&mut self, file: Arc<str>, offset: u64) {
         self.track.enter(file, offset);
     }
+}
+
+/// Whether an event stands in no file: heartbeats, what a server made for this connection, and the head of
+/// a file told again.
+fn is_beside(header: &Header) -> bool {
+    let is_heartbeat = matches!(header.kind, EventKind::HEARTBEAT | EventKind::HEARTBEAT_V2);
+    is_heartbeat || header.is_artificial() || (header.end == 0 && is_head(header.kind))
 }
 
 /// Kinds at a file's head that a server sends again, without position, where it starts in the middle.
@@ -231,6 +267,39 @@ fn header_of(received: &Received) -> Header {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What a track makes of events (kind, length, end): where each stands, none where it is passed over.
+    fn placed(track: &mut Track, events: &[(EventKind, u32, u32)]) -> Vec<Option<u64>> {
+        let place = |(kind, length, end): &(EventKind, u32, u32)| {
+            let (kind, length, end) = (*kind, *length, *end);
+            let header = Header { timestamp_seconds: 0, kind, server_id: 1, length, end, flags: 0 };
+            (!track.is_unpacked(&header)).then(|| track.advance(&header))
+        };
+        events.iter().map(place).collect()
+    }
+
+    #[test]
+    fn what_the_library_makes_of_a_compressed_transaction_moves_nothing() {
+        let track = || Track {
+            file: "log.000001".into(),
+            cursor: 200,
+            has_format: true,
+            in_payload: false,
+        };
+        let inner =
+            [(EventKind::QUERY, 60, 0), (EventKind::TABLE_MAP, 70, 0), (EventKind::XID, 31, 0)];
+        let mut events =
+            vec![(EventKind::GTID, 80, 280), (EventKind::TRANSACTION_PAYLOAD, 90, 370)];
+        events.extend(inner);
+        events.extend([(EventKind::GTID, 80, 450), (EventKind::HEARTBEAT, 40, 0)]);
+        let mut compressed = track();
+        let wanted = [Some(200), Some(280), None, None, None, Some(370), Some(450)];
+        assert_eq!(placed(&mut compressed, &events), wanted);
+        assert_eq!(compressed.cursor, 450);
+        // MariaDB sends the events of a group without their positions.
+        let group = [(EventKind::MARIADB_GTID, 42, 242), inner[0], inner[1], inner[2]];
+        assert_eq!(placed(&mut track(), &group), [Some(200), Some(242), Some(302), Some(372)]);
+    }
 
     #[test]
     fn positions_beyond_four_gibibytes_are_told_from_their_low_half() {

@@ -39,12 +39,14 @@ pub struct ServerFacts {
     pub has_compression: bool,
     /// Whether it may write parts of JSON documents.
     pub has_partial_json: bool,
+    /// `lower_case_table_names`: 0 where the letter case of a table's name counts.
+    pub lower_case_table_names: u8,
     /// The end of its log; none where it writes none.
     pub position: Option<Position>,
 }
 
 /// The variables that are asked for; those that a server does not have stay away.
-const VARIABLES: [&str; 15] = [
+const VARIABLES: [&str; 16] = [
     "server_id",
     "server_uuid",
     "server_uid",
@@ -60,6 +62,7 @@ const VARIABLES: [&str; 15] = [
     "log_bin_compress",
     "binlog_row_value_options",
     "binlog_gtid_simple_recovery",
+    "lower_case_table_names",
 ];
 
 /// The server's error for a statement that it does not know.
@@ -119,6 +122,8 @@ impl ServerFacts {
             binlog_checksum: value("binlog_checksum").to_owned(),
             has_compression: is_on("binlog_transaction_compression") || is_on("log_bin_compress"),
             has_partial_json: value("binlog_row_value_options").contains("PARTIAL_JSON"),
+            // Unknown counts as folding: then a statement is taken to mean more tables, not fewer.
+            lower_case_table_names: value("lower_case_table_names").parse().unwrap_or(1),
             position: None,
         })
     }

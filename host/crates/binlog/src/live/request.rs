@@ -38,6 +38,16 @@ pub(super) enum Arrival {
     Boundary,
 }
 
+/// The position as this server can be asked for it: where its transactions have no GTIDs (any more), a
+/// set that was remembered of it is left aside for file, offset and fingerprint.
+pub(super) fn askable(facts: &ServerFacts, position: Position) -> Position {
+    let is_here = position.server.as_ref() == Some(&facts.identity) && !position.file.is_empty();
+    if is_here && !facts.has_gtids() {
+        return Position { gtids: None, ..position };
+    }
+    position
+}
+
 /// Whether the server has come as far as the position. One that has not was reset, restored, or is a
 /// replica that lags behind; asked for what is not there it would send nothing, or start anew.
 pub(super) fn within(facts: &ServerFacts, position: &Position) -> Result<(), BinlogError> {
@@ -221,4 +231,64 @@ pub(super) fn random_server_id() -> u32 {
     let span = u128::from(high.saturating_sub(low)).saturating_add(1);
     let pick = Uuid::new_v4().as_u128().checked_rem(span).unwrap_or(0);
     low.saturating_add(u32::try_from(pick).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts(gtid_mode: &str) -> ServerFacts {
+        ServerFacts {
+            address: "db:3306".to_owned(),
+            vendor: Vendor::Mysql,
+            version: "8.0.36".to_owned(),
+            identity: "one".to_owned(),
+            server_id: 1,
+            has_binlog: true,
+            binlog_format: "ROW".to_owned(),
+            binlog_row_image: "FULL".to_owned(),
+            binlog_row_metadata: "FULL".to_owned(),
+            gtid_mode: Some(gtid_mode.to_owned()),
+            binlog_checksum: "CRC32".to_owned(),
+            has_compression: false,
+            has_partial_json: false,
+            lower_case_table_names: 0,
+            position: Some(Position::at("log.000009", 5_000)),
+        }
+    }
+
+    fn remembered(server: &str) -> Position {
+        let set = "d25cc465-e65a-11f1-b244-02fc00000001:1-375".parse().expect("a set");
+        let fingerprint = Fingerprint { event_offset: 869, commit_micros: 7, checksum: 9 };
+        Position {
+            server: Some(server.to_owned()),
+            gtids: Some(set),
+            fingerprint: Some(fingerprint),
+            ..Position::at("log.000007", 900)
+        }
+    }
+
+    #[test]
+    fn a_server_whose_gtids_were_switched_off_goes_on_by_file_and_offset() {
+        for mode in ["OFF", "OFF_PERMISSIVE", "ON_PERMISSIVE"] {
+            let facts = facts(mode);
+            let position = askable(&facts, remembered("one"));
+            assert!(within(&facts, &position).is_ok(), "{mode}");
+            let planned = plan(&facts, &position).expect("it can be asked for");
+            let (Request::File { file, offset }, Arrival::Remembered(_)) = planned else {
+                panic!("{mode}: {planned:?}");
+            };
+            assert_eq!((file.as_str(), offset), ("log.000007", 869), "{mode}");
+            let elsewhere = askable(&facts, remembered("another"));
+            let error = plan(&facts, &elsewhere).expect_err("a set that it does not know");
+            assert!(error.to_string().contains("GTID"), "{mode}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_server_with_gtids_is_asked_by_them() {
+        let facts = facts("ON");
+        let planned = plan(&facts, &askable(&facts, remembered("another"))).expect("it can");
+        assert!(matches!(planned, (Request::Gtids(_), Arrival::There)), "{planned:?}");
+    }
 }

@@ -4,8 +4,8 @@
 use change::{Position, SchemaChange, SchemaChangeKind, TableName};
 
 use super::group::{Group, Outcome};
-use super::{Due, Reader, malformed, refusal};
-use crate::control::GroupShape;
+use super::{Due, NameCase, Reader, malformed, refusal};
+use crate::control::{GroupShape, Reading};
 use crate::error::BinlogError;
 use crate::event::{Event, EventKind};
 use crate::statement::{Statement, classify, is_about_definitions};
@@ -22,6 +22,10 @@ struct Named {
     tables: Vec<TableName>,
     /// Those that may get rows by it.
     receives: Vec<TableName>,
+}
+
+fn folded(name: &TableName) -> TableName {
+    TableName::new(name.database.to_lowercase(), name.table.to_lowercase())
 }
 
 /// Of all tables that a statement names, those that may get rows by it: the new names of a RENAME, which
@@ -42,6 +46,13 @@ impl Reader {
             "BEGIN" => Statement::Begin,
             "COMMIT" => Statement::Commit,
             text => classify(text, &query.database),
+        };
+        let names_tables =
+            matches!(statement, Statement::Schema { .. } | Statement::DropDatabase(_));
+        // Names in text that was not understood may be any table's.
+        let statement = match query.reading {
+            Reading::Guessed if names_tables => Statement::Unknown,
+            _ => statement,
         };
         match statement {
             Statement::Begin => self.begin(event).map(|()| Due::NotYet),
@@ -87,26 +98,50 @@ impl Reader {
         Ok(())
     }
 
-    /// The captured ones of the tables that a statement names. Where a server folds names to lower case,
-    /// statements keep the case they were typed in and rows do not.
-    fn captured(&self, tables: Vec<TableName>) -> Vec<TableName> {
-        let as_captured = |name: TableName| {
-            if self.options.captures(&name) {
-                return Some(name);
+    /// The captured tables that a statement may mean. Where a server folds names to lower case,
+    /// statements keep the case they were typed in and rows do not: then it means the name as typed, in
+    /// lower case, and as rows had it.
+    pub(super) fn captured(&self, tables: Vec<TableName>) -> Vec<TableName> {
+        let mut meant: Vec<TableName> = Vec::new();
+        for name in tables {
+            let mut names = vec![name];
+            if self.names == NameCase::Folds {
+                let folded: Vec<_> = names.iter().map(folded).collect();
+                let seen =
+                    self.capture.tables().filter(|seen| folded.contains(&self::folded(seen)));
+                names.extend(seen.cloned());
+                names.extend(folded);
             }
-            let folded = TableName::new(name.database.to_lowercase(), name.table.to_lowercase());
-            self.options.captures(&folded).then_some(folded)
-        };
-        tables.into_iter().filter_map(as_captured).collect()
+            for name in names {
+                if self.options.captures(&name) && !meant.contains(&name) {
+                    meant.push(name);
+                }
+            }
+        }
+        meant
     }
 
-    /// The captured tables of a database that goes: those whose rows were seen, or `*` where none was
-    /// and there may be some.
+    /// The captured tables of a database that goes: those whose rows were seen, and `*` where there may
+    /// be others.
     fn captured_of(&self, database: &str) -> Vec<TableName> {
-        let mut tables = self.capture.tables_of(database);
-        if self.options.may_capture_in(database) {
-            tables.push(TableName::new(database, "*"));
+        let mut databases = vec![database.to_owned()];
+        if self.names == NameCase::Folds {
+            let lower = database.to_lowercase();
+            let seen = self.capture.tables().map(|name| &name.database);
+            databases.extend(seen.filter(|d| d.to_lowercase() == lower).cloned());
+            databases.push(lower);
         }
+        databases.sort_unstable();
+        databases.dedup();
+        let mut tables: Vec<TableName> = self
+            .capture
+            .tables()
+            .filter(|name| databases.contains(&name.database))
+            .cloned()
+            .collect();
+        tables.sort_unstable();
+        let others = databases.into_iter().filter(|d| self.options.may_capture_in(d));
+        tables.extend(others.map(|database| TableName::new(database, "*")));
         tables
     }
 
