@@ -221,7 +221,8 @@ fn own_rotate(body: &[u8]) -> Result<(String, u64), Fault> {
 
 /// <https://dev.mysql.com/doc/dev/mysql-server/latest/classbinary__log_1_1Query__event.html>
 fn own_query(body: &[u8]) -> Result<Query<'_>, Fault> {
-    let read = || -> Result<(&[u8], &[u8], &[u8]), Short> {
+    type Parts<'a> = (&'a [u8], &'a [u8], &'a [u8]);
+    let read = || -> Result<Parts<'_>, Short> {
         let mut wire = Wire::new(body);
         // Thread id and duration.
         wire.take(8)?;
