@@ -189,12 +189,12 @@ impl Checkpoint {
     /// # Errors
     /// Where the file cannot be written or synced.
     pub fn advance(&mut self, proof: &Durable, after: AfterEpoch) -> Result<(), CheckpointError> {
-        let AfterEpoch { epoch, chain, sources, targets } = after;
+        let AfterEpoch { epoch, resume, chain, sources, targets } = after;
         self.store(State {
             form: FORM,
             pipeline: self.pipeline.clone(),
             epoch,
-            position: proof.position().clone(),
+            position: resume.unwrap_or_else(|| proof.position().clone()),
             chain,
             sources,
             targets,
@@ -216,6 +216,8 @@ impl Checkpoint {
 pub struct AfterEpoch {
     /// Its number.
     pub epoch: u64,
+    /// Where a run goes on, if that is before the end of the epoch: something is prepared and open.
+    pub resume: Option<Position>,
     /// The digest of the chain and of what else decides results.
     pub chain: String,
     /// Source tables that had rows.

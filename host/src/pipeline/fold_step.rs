@@ -25,6 +25,8 @@ pub struct EpochWork {
     pub epoch: Epoch,
     /// Rows that are set aside; stored before the epoch's commits.
     pub dead_letters: Vec<DeadLetter>,
+    /// Where a run goes on behind the epoch, if that is not its end (see [`change::LogSlice::resume`]).
+    pub resume: Option<Position>,
     /// Source tables that had rows so far in this pipeline's life.
     pub sources: SeenTables,
     /// Source tables whose targets the operator has dealt with: what they hold is not known any more.
@@ -62,6 +64,18 @@ pub struct FoldOutcome {
     pub stop: Option<RunError>,
 }
 
+/// How far the open epoch is.
+struct Open {
+    /// The end of its last slice.
+    end: Position,
+    /// Where a run goes on behind that, if not there.
+    resume: Option<Position>,
+    /// When its first slice came.
+    since: Instant,
+    /// Whether its last transaction is not whole yet.
+    is_partial: bool,
+}
+
 /// The open epoch.
 pub struct FoldStep {
     fold: Fold,
@@ -69,10 +83,11 @@ pub struct FoldStep {
     policy: SchemaPolicy,
     /// The number of the open epoch.
     number: u64,
-    /// The end of the epoch before: what every target has passed when the open one begins.
+    /// Where a run goes on behind the epoch before: what every target has passed when the open one
+    /// begins.
     reached: Position,
-    /// The end of the last slice of the open epoch, and when its first one came.
-    open: Option<(Position, Instant)>,
+    /// What the open epoch has come to.
+    open: Option<Open>,
     dead_letters: Vec<DeadLetter>,
     dead_letters_bytes: usize,
     sources: SeenTables,
@@ -116,7 +131,8 @@ impl FoldStep {
         self.dead_letters_bytes = self.dead_letters_bytes.saturating_add(letters.sum());
         self.dead_letters.extend(slice.dead_letters);
         self.sources.names.extend(slice.sources);
-        let since = self.open.take().map_or_else(Instant::now, |(_, since)| since);
+        let since = self.open.take().map_or_else(Instant::now, |open| open.since);
+        let (resume, is_partial) = (slice.resume, slice.is_partial);
         let refused = slice.schema_change.map(|change| {
             let before = change.before.clone();
             (before, self.policy.decide(change, &self.sources))
@@ -136,7 +152,7 @@ impl FoldStep {
             }
             None => (slice.end, false),
         };
-        self.open = Some((end, since));
+        self.open = Some(Open { end, resume, since, is_partial });
         let held = self.fold.memory_bytes().saturating_add(self.dead_letters_bytes);
         let is_full = held >= self.limits.bytes_max;
         if must_close || is_full || since.elapsed() >= self.limits.trigger {
@@ -145,15 +161,19 @@ impl FoldStep {
         Ok(outcome)
     }
 
-    /// Ends the open epoch; none where nothing was read since the last one.
+    /// Ends the open epoch; none where nothing was read since the last one, or a transaction is not
+    /// whole yet.
     ///
     /// # Errors
     /// Where what was folded cannot be gathered.
     pub fn close(&mut self) -> Result<Option<EpochWork>, RunError> {
-        let Some((end, _)) = self.open.take() else { return Ok(None) };
+        let Some(Open { end, resume, .. }) = self.open.take_if(|open| !open.is_partial) else {
+            return Ok(None);
+        };
+        let reached = resume.clone().unwrap_or_else(|| end.clone());
         let epoch = Epoch {
             number: self.number,
-            all_durable: std::mem::replace(&mut self.reached, end.clone()),
+            all_durable: std::mem::replace(&mut self.reached, reached),
             end,
             changes: self.fold.take()?,
         };
@@ -161,13 +181,14 @@ impl FoldStep {
         self.dead_letters_bytes = 0;
         let dead_letters = std::mem::take(&mut self.dead_letters);
         let doubted = std::mem::take(&mut self.doubted);
-        Ok(Some(EpochWork { epoch, dead_letters, sources: self.sources.clone(), doubted }))
+        Ok(Some(EpochWork { epoch, resume, dead_letters, sources: self.sources.clone(), doubted }))
     }
 
-    /// How long the open epoch may still wait; none where nothing is open.
+    /// How long the open epoch may still wait; none where nothing is open, or a transaction is not whole
+    /// yet.
     #[must_use]
     pub fn time_left(&self) -> Option<Duration> {
-        let (_, since) = self.open.as_ref()?;
-        Some(self.limits.trigger.saturating_sub(since.elapsed()))
+        let open = self.open.as_ref().filter(|open| !open.is_partial)?;
+        Some(self.limits.trigger.saturating_sub(open.since.elapsed()))
     }
 }

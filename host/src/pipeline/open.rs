@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use binlog::{FileSource, ReadOptions, ServerOptions, Start, TlsMode, TlsOptions, live};
+use binlog::{
+    FileSource, ReadOptions, ServerOptions, Start, TlsMode, TlsOptions, UnknownXa, live,
+};
 use change::Position;
 use lake::{Fold, FoldOptions, Lake, LakeOptions, Maintenance, NewColumns, Recovered};
 use plugin::Chain;
@@ -178,7 +180,11 @@ async fn open_source(
     options: &RunOptions,
     resume: &Resume,
 ) -> Result<(AnySource, Position), RunError> {
-    let read = read_options(manifest);
+    let mut read = read_options(manifest);
+    if resume.epoch > 1 {
+        // The position is one that this pipeline stored: it lies before all that is prepared.
+        read.unknown_xa = UnknownXa::Pass;
+    }
     match &manifest.source.from {
         SourceFrom::Files(_) => {
             let files = manifest.source.files()?;

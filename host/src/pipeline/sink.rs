@@ -85,11 +85,13 @@ impl Sink for TableSink {
         if !work.doubted.is_empty() {
             self.lake.doubt(&work.doubted);
         }
+        let resume = work.resume;
         let proof = self.lake.commit(work.epoch).await?;
         let targets = self.lake.counters();
         let targets = targets.map(|(path, n)| (resume::below(path, &self.prefix), n));
         let after = AfterEpoch {
             epoch,
+            resume,
             chain: self.digest.clone(),
             sources: work.sources,
             targets: targets.collect::<BTreeMap<_, _>>(),

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use binlog::{BinlogError, FileSource, LiveSource, ReadOptions, ServerFacts, ServerOptions, Start};
+use binlog::{
+    BinlogError, FileSource, Held, LiveSource, ReadOptions, ServerFacts, ServerOptions, Start,
+};
 use change::{Diagnose, LogSlice, Position, Retry};
 use tracing::{info, warn};
 
@@ -83,6 +85,8 @@ pub struct Reconnecting {
     /// Behind the last slice; before the first one, where it was asked to start.
     start: Start,
     live: Option<LiveSource>,
+    /// What was prepared and open when the connection was lost.
+    held: Held,
 }
 
 impl Reconnecting {
@@ -101,7 +105,7 @@ impl Reconnecting {
             LiveEnd::Never => None,
             LiveEnd::Now => ServerFacts::read(&server).await?.position,
         };
-        let mut source = Self { server, options, until, start, live: None };
+        let mut source = Self { server, options, until, start, live: None, held: Held::default() };
         let live = source.reconnect().await?;
         // `Latest` means the end of the log now, not at whatever time the connection is made again.
         source.start = Start::At(live.position());
@@ -126,8 +130,9 @@ impl Reconnecting {
             let outcome = match self.live.as_mut() {
                 Some(live) => live.next().await,
                 None => match self.reconnect().await {
-                    Ok(live) => {
+                    Ok(mut live) => {
                         info!(attempts, "connected again");
+                        live.hold(std::mem::take(&mut self.held));
                         self.live = Some(live);
                         continue;
                     }
@@ -146,7 +151,9 @@ impl Reconnecting {
                 }
                 Err(error) => {
                     warn!(attempts, %error, "connection lost, trying again");
-                    self.live = None;
+                    if let Some(mut lost) = self.live.take() {
+                        self.held = lost.take_held();
+                    }
                     let last = RECONNECT_PAUSES.len().saturating_sub(1);
                     let pause = RECONNECT_PAUSES.get(attempts.min(last)).copied();
                     tokio::time::sleep(pause.unwrap_or_default()).await;

@@ -19,6 +19,10 @@ pub struct TransformedSlice {
     pub schema_change: Option<SchemaChange>,
     /// See [`LogSlice::end`].
     pub end: Position,
+    /// See [`LogSlice::resume`].
+    pub resume: Option<Position>,
+    /// See [`LogSlice::is_partial`].
+    pub is_partial: bool,
     /// Source tables that had rows for a target.
     pub sources: Vec<TableName>,
 }
@@ -73,11 +77,19 @@ impl TransformStep {
             self.set_aside(batch, &transformed, &mut dead_letters)?;
             batches.push(transformed);
         }
-        let LogSlice { mut schema_change, end, .. } = slice;
+        let LogSlice { mut schema_change, end, resume, is_partial, .. } = slice;
         if let Some(change) = &mut schema_change {
             change.receives.retain(|table| !self.excluded.contains(table));
         }
-        Ok(TransformedSlice { batches, dead_letters, schema_change, end, sources })
+        Ok(TransformedSlice {
+            batches,
+            dead_letters,
+            schema_change,
+            end,
+            resume,
+            is_partial,
+            sources,
+        })
     }
 
     fn set_aside(

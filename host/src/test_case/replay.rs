@@ -133,9 +133,16 @@ impl Run {
             self.rejected.extend(rejected);
             batches.push(transformed);
         }
-        let LogSlice { schema_change, end, .. } = slice;
-        let slice =
-            TransformedSlice { batches, dead_letters: Vec::new(), schema_change, end, sources };
+        let LogSlice { schema_change, end, resume, is_partial, .. } = slice;
+        let slice = TransformedSlice {
+            batches,
+            dead_letters: Vec::new(),
+            schema_change,
+            end,
+            resume,
+            is_partial,
+            sources,
+        };
         let outcome = self.fold.push(slice)?;
         for work in outcome.closed {
             self.apply(work)?;

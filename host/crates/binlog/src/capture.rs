@@ -1,20 +1,40 @@
 //! The rows of captured tables between two slices: which table map is which table, one buffer for each
-//! table and schema version, and what of it is committed.
+//! table and schema version, and what of it is committed. A transaction that is larger than a batch
+//! leaves its buffers in parts, and memory where it is larger than that.
 //!
 //! A table that is not captured costs a look-up by its id; its rows are never decoded.
 
 use std::sync::Arc;
 
-use change::{Batch, Images, Mark, TableName, Transaction};
+use change::{Batch, TableName, Transaction};
 use hashbrown::HashMap;
 
 use crate::definitions::Definitions;
 use crate::error::{BinlogError, DecodeError, Place};
 use crate::event::{Event, Vendor};
 use crate::options::{ReadOptions, ZeroDates};
-use crate::row_buffer::{RowBuffer, Taken};
 use crate::rows::{RowsDecoder, RowsEvent, RowsVersion, rows_head};
 use crate::table_map::{self, MapRules, Names, SchemaCache, TableMap};
+use queue::Queue;
+use spill::SpillFile;
+use version::Version;
+
+pub(crate) use part::Part;
+pub use spill::SpillError;
+
+mod part;
+mod queue;
+mod spill;
+mod version;
+
+/// Whether a transaction goes on in the next slice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rest {
+    /// No.
+    None,
+    /// Yes.
+    More,
+}
 
 /// Table maps kept at once. A server numbers tables anew each time it opens them; past this many the
 /// numbers are forgotten at the next transaction's end, which is safe since every statement announces its
@@ -30,35 +50,6 @@ const DUMMY_TABLE_ID: u64 = 0x00ff_ffff;
 /// Bytes of the table id at the head of a table map.
 const TABLE_ID_BYTES: usize = 6;
 
-/// Some consecutive images of one event, not yet committed.
-#[derive(Clone, Copy, Debug)]
-struct PendingMark {
-    images_end: u32,
-    event_offset: u64,
-    first_row: u64,
-}
-
-/// One table under one table map.
-struct Version {
-    map: Arc<TableMap>,
-    rows: RowBuffer,
-    marks: Vec<Mark>,
-    pending: Vec<PendingMark>,
-    /// Images of finished transactions.
-    committed: usize,
-}
-
-impl Version {
-    fn new(map: Arc<TableMap>) -> Self {
-        let rows = RowBuffer::new(&map);
-        Self { map, rows, marks: Vec::new(), pending: Vec::new(), committed: 0 }
-    }
-
-    fn name(&self) -> &TableName {
-        &self.map.schema.name
-    }
-}
-
 /// What a table id stands for.
 struct Bound {
     /// The table map behind the id: the same bytes mean the same map.
@@ -67,17 +58,10 @@ struct Bound {
     version: Option<usize>,
 }
 
-/// How far a table's rows had come when a savepoint was set.
-#[derive(Clone, Copy, Debug)]
-struct Progress {
-    version: usize,
-    images: usize,
-    pending: usize,
-}
-
-/// A point within a transaction that it may be rolled back to.
+/// A point within a transaction that it may be rolled back to: how many images it had written of each
+/// version.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct SavepointMark(Vec<Progress>);
+pub(crate) struct SavepointMark(Vec<(usize, usize)>);
 
 /// What one row event added.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -86,8 +70,17 @@ pub(crate) struct Added {
     pub(crate) rows: u64,
     /// Row images.
     pub(crate) images: usize,
-    /// Bytes of the event, 0 where its table is not captured.
+    /// Bytes of the event, or of the columns where they take more; 0 where its table is not captured.
     pub(crate) bytes: usize,
+}
+
+/// How much is kept where.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    batch_images: usize,
+    batch_bytes: usize,
+    memory_bytes: usize,
+    spill_bytes: u64,
 }
 
 /// The tables of a log and the rows since the last slice.
@@ -101,6 +94,17 @@ pub(crate) struct Capture {
     versions: Vec<Version>,
     /// Versions that the open transaction wrote to.
     touched: Vec<usize>,
+    /// What has left the buffers of the open transaction.
+    parts: Vec<Part>,
+    /// Where parts go once there are too many of them.
+    spill: Option<Arc<SpillFile>>,
+    /// Bytes of the open transaction in memory.
+    open_bytes: usize,
+    /// Bytes in memory of transactions that are prepared and neither committed nor rolled back.
+    held_bytes: usize,
+    queue: Queue,
+    limits: Limits,
+    definitions: Definitions,
     zero_dates: ZeroDates,
     /// Dates that no calendar has and that became NULL.
     nulled_dates: u64,
@@ -125,6 +129,18 @@ impl Capture {
             current: HashMap::new(),
             versions: Vec::new(),
             touched: Vec::new(),
+            parts: Vec::new(),
+            spill: None,
+            open_bytes: 0,
+            held_bytes: 0,
+            queue: Queue::default(),
+            limits: Limits {
+                batch_images: options.batch_images_max.max(1),
+                batch_bytes: options.batch_bytes_max.max(1),
+                memory_bytes: options.transaction_bytes_max,
+                spill_bytes: options.spill_bytes_max,
+            },
+            definitions: options.definitions.clone(),
             zero_dates,
             nulled_dates: 0,
         }
@@ -170,7 +186,7 @@ impl Capture {
         let version = if options.captures(&name) {
             let (_, map) = (self.cache.table_map(event.body))
                 .map_err(|error| BinlogError::decode(place(), Some(&name), error))?;
-            Some(self.version_of(name, map))
+            Some(self.version_of(name, map, &place)?)
         } else {
             None
         };
@@ -180,19 +196,28 @@ impl Capture {
 
     /// The index of the version under this map, which becomes the newest of its table. Another map of
     /// the same schema goes on in the same buffer, which reads as its map says.
-    fn version_of(&mut self, name: TableName, map: Arc<TableMap>) -> usize {
+    fn version_of(
+        &mut self,
+        name: TableName,
+        map: Arc<TableMap>,
+        place: &impl Fn() -> Place,
+    ) -> Result<usize, BinlogError> {
         let known = self.current.get(&name).copied();
         let version = known.and_then(|index| self.versions.get_mut(index));
         if let (Some(index), Some(version)) = (known, version)
             && Arc::ptr_eq(&version.map.schema, &map.schema)
         {
             version.map = map;
-            return index;
+            return Ok(index);
+        }
+        if let Some(replaced) = known {
+            // Its images come out before those of the new version.
+            self.freeze(replaced, &place())?;
         }
         self.versions.push(Version::new(map));
         let index = self.versions.len().saturating_sub(1);
         self.current.insert(name, index);
-        index
+        Ok(index)
     }
 
     /// The table of a row event, where it is captured.
@@ -230,110 +255,213 @@ impl Capture {
         kind: RowsEvent,
         version: RowsVersion,
         first_row: u64,
-        definitions: &Definitions,
         place: impl Fn() -> Place,
     ) -> Result<Added, BinlogError> {
         let Some(index) = self.target(event, &place)? else {
             return Ok(Added::default());
         };
-        let Some(table) = self.versions.get_mut(index) else {
+        let Some(map) = self.versions.get(index).map(|table| Arc::clone(&table.map)) else {
             return Ok(Added::default());
         };
-        let before = table.rows.images();
-        let mut read = || {
-            let mut event = RowsDecoder::new(kind, version, event.body, &table.map, definitions)?;
-            let mut rows: u64 = 0;
-            while !event.is_done() {
-                let step = event.read(&mut table.rows, STEP_IMAGES)?;
-                rows = rows.saturating_add(u64::from(step));
-            }
-            Ok(rows)
-        };
-        let rows = read()
-            .map_err(|error| BinlogError::decode(place(), Some(&table.map.schema.name), error))?;
-        let after = table.rows.images();
-        let images = after.saturating_sub(before);
-        if images > 0 {
-            let images_end = u32::try_from(after).map_err(|_| BinlogError::Malformed {
-                place: place(),
-                what: "more than 4,294,967,295 row images in one transaction",
-            })?;
-            if table.pending.is_empty() {
+        let failed = |error| BinlogError::decode(place(), Some(&map.schema.name), error);
+        let definitions = self.definitions.clone();
+        let decoder = RowsDecoder::new(kind, version, event.body, &map, &definitions);
+        let mut decoder = decoder.map_err(failed)?;
+        let mut added = Added::default();
+        let mut grown: usize = 0;
+        while !decoder.is_done() {
+            let Some(table) = self.versions.get_mut(index) else { break };
+            if table.open_images() == 0 {
                 self.touched.push(index);
             }
-            let event_offset = event.offset;
-            table.pending.push(PendingMark { images_end, event_offset, first_row });
+            let before = table.rows.images();
+            let room = self.limits.batch_images.saturating_sub(before).clamp(1, STEP_IMAGES);
+            let rows = decoder.read(&mut table.rows, room).map_err(failed)?;
+            let images = table.rows.images().saturating_sub(before);
+            if !table.mark(event.offset, first_row.saturating_add(added.rows)) {
+                let what = "more than 4,294,967,295 row images in one batch";
+                return Err(BinlogError::Malformed { place: place(), what });
+            }
+            added.rows = added.rows.saturating_add(u64::from(rows));
+            added.images = added.images.saturating_add(images);
+            grown = grown.saturating_add(self.grow(index, &place)?);
         }
-        Ok(Added { rows, images, bytes: event.body.len() })
+        added.bytes = event.body.len().max(grown);
+        Ok(added)
+    }
+
+    /// Counts what a version's buffer has got; where that is enough, the images leave it. Returns the
+    /// bytes that it has got.
+    fn grow(&mut self, index: usize, place: &impl Fn() -> Place) -> Result<usize, BinlogError> {
+        let Some(table) = self.versions.get_mut(index) else { return Ok(0) };
+        let bytes = table.rows.bytes();
+        let grown = bytes.saturating_sub(std::mem::replace(&mut table.bytes, bytes));
+        self.open_bytes = self.open_bytes.saturating_add(grown);
+        if table.rows.images() >= self.limits.batch_images || bytes >= self.limits.batch_bytes {
+            self.freeze(index, &place())?;
+        }
+        if self.open_bytes.saturating_add(self.held_bytes) > self.limits.memory_bytes {
+            self.spill(&place())?;
+        }
+        Ok(grown)
+    }
+
+    /// Empties a version's buffer: what is committed waits for the next slice, the rest becomes a part of
+    /// the open transaction.
+    fn freeze(&mut self, index: usize, place: &Place) -> Result<(), BinlogError> {
+        let Some(table) = self.versions.get_mut(index) else { return Ok(()) };
+        self.nulled_dates = self.nulled_dates.saturating_add(table.rows.take_zero_dates());
+        if let Some(batch) = table.take_committed(place)? {
+            self.queue.push(batch);
+        }
+        self.parts.extend(table.freeze(index, place)?);
+        Ok(())
+    }
+
+    /// Moves the open transaction to disk.
+    fn spill(&mut self, place: &Place) -> Result<(), BinlogError> {
+        for index in self.touched.clone() {
+            self.freeze(index, place)?;
+        }
+        let failed = |error| spill_error(place, error);
+        let file = match self.spill.take() {
+            Some(file) => file,
+            None => SpillFile::create(self.limits.spill_bytes).map_err(failed)?,
+        };
+        for part in &mut self.parts {
+            part.spill(&file).map_err(failed)?;
+        }
+        self.spill = Some(file);
+        self.open_bytes = 0;
+        Ok(())
     }
 
     /// Marks what the open transaction wrote so far.
     pub(crate) fn savepoint(&self) -> SavepointMark {
-        let progress = |version: &usize| {
-            let table = self.versions.get(*version)?;
-            let (images, pending) = (table.rows.images(), table.pending.len());
-            Some(Progress { version: *version, images, pending })
-        };
-        SavepointMark(self.touched.iter().filter_map(progress).collect())
+        let images = |version: &usize| Some((*version, self.versions.get(*version)?.open_images()));
+        SavepointMark(self.touched.iter().filter_map(images).collect())
     }
 
     /// Drops what the open transaction wrote behind a savepoint.
     pub(crate) fn rollback_to(&mut self, mark: &SavepointMark) {
-        let touched = std::mem::take(&mut self.touched);
-        for index in touched {
-            let kept = mark.0.iter().find(|p| p.version == index);
-            let Some(table) = self.versions.get_mut(index) else {
-                continue;
-            };
-            table.rows.truncate(kept.map_or(table.committed, |p| p.images));
-            table.pending.truncate(kept.map_or(0, |p| p.pending));
-            if kept.is_some() {
+        for index in std::mem::take(&mut self.touched) {
+            let kept = mark.0.iter().find(|(version, _)| *version == index);
+            let kept = kept.map_or(0, |(_, images)| *images);
+            let mut left = kept;
+            for part in self.parts.iter_mut().filter(|part| part.version == index) {
+                let images = part.images();
+                part.truncate(left);
+                left = left.saturating_sub(images);
+            }
+            if let Some(table) = self.versions.get_mut(index) {
+                table.cut_back(kept);
+                table.bytes = table.rows.bytes();
+            }
+            if kept > 0 {
                 self.touched.push(index);
             }
         }
+        self.parts.retain(|part| part.images() > 0);
     }
 
-    /// Ends the open transaction; its rows count.
-    pub(crate) fn commit(&mut self, transaction: impl FnOnce() -> Transaction) {
-        if self.touched.is_empty() {
-            return;
+    /// Ends the open transaction; its rows count. Returns whether it came in parts.
+    pub(crate) fn commit(
+        &mut self,
+        place: &Place,
+        transaction: impl FnOnce() -> Transaction,
+    ) -> Result<bool, BinlogError> {
+        self.open_bytes = 0;
+        self.spill = None;
+        if self.touched.is_empty() && self.parts.is_empty() {
+            return Ok(false);
         }
         let transaction = Arc::new(transaction());
-        for index in self.touched.drain(..) {
-            let Some(table) = self.versions.get_mut(index) else {
-                continue;
-            };
-            table.marks.extend(table.pending.drain(..).map(|mark| Mark {
-                images_end: mark.images_end,
-                transaction: Arc::clone(&transaction),
-                event_offset: mark.event_offset,
-                first_row: mark.first_row,
-            }));
-            table.committed = table.rows.images();
+        let in_parts = !self.parts.is_empty();
+        if in_parts {
+            for index in self.touched.clone() {
+                self.freeze(index, place)?;
+            }
+            // What was committed before comes first.
+            for table in self.versions.iter_mut().filter(|table| table.has_committed()) {
+                if let Some(batch) = table.take_committed(place)? {
+                    self.queue.push(batch);
+                }
+            }
+            self.queue.push_parts(self.parts.drain(..), &transaction);
         }
+        for index in self.touched.drain(..) {
+            if let Some(table) = self.versions.get_mut(index) {
+                table.commit(&transaction);
+            }
+        }
+        Ok(in_parts)
     }
 
     /// Ends the open transaction; nothing of it is left.
     pub(crate) fn rollback(&mut self) {
-        self.rollback_to(&SavepointMark::default());
+        for index in self.touched.drain(..) {
+            if let Some(table) = self.versions.get_mut(index) {
+                table.roll_back();
+            }
+        }
+        self.parts.clear();
+        self.spill = None;
+        self.open_bytes = 0;
+    }
+
+    /// Takes the open transaction out: it is prepared, and others come before it ends.
+    pub(crate) fn hold(&mut self, place: &Place) -> Result<Vec<Part>, BinlogError> {
+        for index in self.touched.clone() {
+            self.freeze(index, place)?;
+        }
+        let memory = |parts: &[Part]| parts.iter().map(Part::memory_bytes).sum::<usize>();
+        let held_bytes = self.held_bytes.saturating_add(memory(&self.parts));
+        if held_bytes > self.limits.memory_bytes {
+            self.spill(place)?;
+        }
+        self.held_bytes = self.held_bytes.saturating_add(memory(&self.parts));
+        let parts = std::mem::take(&mut self.parts);
+        self.rollback();
+        Ok(parts)
+    }
+
+    /// A transaction that was held ends: it is the open one again.
+    pub(crate) fn unhold(&mut self, parts: Vec<Part>) {
+        let bytes = parts.iter().map(Part::memory_bytes).sum();
+        self.held_bytes = self.held_bytes.saturating_sub(bytes);
+        self.parts = parts;
     }
 
     /// Whether the open transaction has rows.
     pub(crate) fn has_pending(&self) -> bool {
-        !self.touched.is_empty()
+        !self.touched.is_empty() || !self.parts.is_empty()
     }
 
-    /// The committed rows as batches. `place` is named where they make none.
-    pub(crate) fn take(&mut self, place: &Place) -> Result<Vec<Batch>, BinlogError> {
-        let mut batches = Vec::new();
-        for table in self.versions.iter_mut().filter(|v| v.committed > 0) {
-            self.nulled_dates = self.nulled_dates.saturating_add(table.rows.take_zero_dates());
-            batches.push(batch_of(table, place)?);
+    /// Whether a transaction has been handed out in part.
+    pub(crate) fn is_handing_out(&self) -> bool {
+        self.queue.is_split()
+    }
+
+    /// The committed rows as batches: all of them, or as many as a slice may hold where the last
+    /// transaction came in parts. Says whether there are more. `place` is named where they make none.
+    pub(crate) fn take(
+        &mut self,
+        images_max: usize,
+        bytes_max: usize,
+        place: &Place,
+    ) -> Result<(Vec<Batch>, Rest), BinlogError> {
+        let mut batches = self.queue.take(images_max, bytes_max, place)?;
+        if self.queue.is_split() {
+            return Ok((batches, Rest::More));
         }
-        if self.touched.is_empty() {
+        for table in self.versions.iter_mut().filter(|table| table.has_committed()) {
+            self.nulled_dates = self.nulled_dates.saturating_add(table.rows.take_zero_dates());
+            batches.extend(table.take_committed(place)?);
+        }
+        if self.touched.is_empty() && self.parts.is_empty() {
             self.drop_replaced();
         }
-        Ok(batches)
+        Ok((batches, Rest::None))
     }
 
     /// Drops versions that another one replaced, once their rows are handed out.
@@ -359,26 +487,10 @@ fn table_map_id(body: &[u8]) -> Option<u64> {
     crate::wire::Wire::new(body).u48().ok()
 }
 
-fn batch_of(table: &mut Version, place: &Place) -> Result<Batch, BinlogError> {
-    let Taken { columns, kinds, presence } = match table.rows.take(table.committed) {
-        Ok(taken) => taken,
-        Err(error) => {
-            // What only shows when the columns are finished is told with the event of its image.
-            let mut place = place.clone();
-            if let DecodeError::Text { image, .. } = &error
-                && let Some(mark) = table.marks.iter().find(|m| m.images_end as usize > *image)
-            {
-                place.file = Arc::clone(&mark.transaction.file);
-                place.offset = mark.event_offset;
-            }
-            return Err(BinlogError::decode(place, Some(table.name()), error));
-        }
-    };
-    table.committed = 0;
-    let name = Box::new(table.name().clone());
-    let failed = |source| BinlogError::Batch { place: place.clone(), table: name.clone(), source };
-    let images = Images::new(kinds, std::mem::take(&mut table.marks)).map_err(failed)?;
-    Batch::new(Arc::clone(&table.map.schema), columns, Arc::new(images))
-        .and_then(|batch| batch.with_presence(presence))
-        .map_err(failed)
+fn spill_error(place: &Place, error: SpillError) -> BinlogError {
+    let place = Place { event: None, ..place.clone() };
+    match error {
+        SpillError::Full(limit_bytes) => BinlogError::TransactionTooLarge { place, limit_bytes },
+        source => BinlogError::Spill { place, source },
+    }
 }

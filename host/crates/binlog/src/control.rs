@@ -74,8 +74,6 @@ pub(crate) enum GroupShape {
     AlterStarts,
     /// The second half of an ALTER TABLE that failed (MariaDB).
     AlterFails,
-    /// A part of an XA transaction (MariaDB).
-    Xa,
 }
 
 /// Reads control events.
@@ -348,9 +346,9 @@ fn own_mariadb_gtid(body: &[u8], server: u32) -> Result<GroupStart, Fault> {
     };
     let (sequence, domain, flags) = read().map_err(|Short| SHORT)?;
     let extra = wire.u8().unwrap_or(0);
-    let shape = if flags & (PREPARED_XA | COMPLETED_XA) != 0 {
-        GroupShape::Xa
-    } else if flags & STANDALONE == 0 {
+    let shape = if flags & COMPLETED_XA != 0 {
+        GroupShape::Standalone
+    } else if flags & STANDALONE == 0 || flags & PREPARED_XA != 0 {
         GroupShape::Open
     } else if extra & EXTRA_START_ALTER != 0 {
         GroupShape::AlterStarts

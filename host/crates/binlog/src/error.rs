@@ -9,6 +9,7 @@ use std::sync::Arc;
 use change::batch::BatchError;
 use change::{Diagnose, Fault, Retry, TableName};
 
+pub use crate::capture::SpillError;
 pub use crate::decode_error::{DecodeError, ValueFault};
 pub use crate::event::EventKind;
 pub use server::{ServerCause, ServerFailure};
@@ -127,14 +128,27 @@ pub enum BinlogError {
         head: Option<String>,
     },
     /// A transaction that is too large.
-    #[error(
-        "{place}: the transaction that starts here has more than {limit_bytes} bytes of captured rows"
-    )]
+    #[error("{place}: the transaction takes more than {limit_bytes} bytes on disk")]
     TransactionTooLarge {
-        /// Where it starts.
+        /// How far it was read.
         place: Place,
         /// The limit.
-        limit_bytes: usize,
+        limit_bytes: u64,
+    },
+    /// A transaction that is larger than memory, and no disk for it.
+    #[error("{place}: the rows of a large transaction cannot be kept on disk")]
+    Spill {
+        /// How far it was read.
+        place: Place,
+        /// Why.
+        #[source]
+        source: SpillError,
+    },
+    /// The commit of an XA transaction whose rows were never seen.
+    #[error("{place}: the XA transaction that ends here was prepared before the reading began")]
+    UnknownXa {
+        /// The event.
+        place: Place,
     },
     /// A start position that is no end of a transaction.
     #[error(
@@ -264,7 +278,13 @@ impl Diagnose for BinlogError {
                  start behind this position"
             }
             Self::TransactionTooLarge { .. } => {
-                "give the pipeline more memory, or split the transaction at the source"
+                "split the transaction at the source, and start behind this one with the tables rebuilt"
+            }
+            Self::Spill { .. } => {
+                "make room in the folder for temporary files, or name another one in TMPDIR"
+            }
+            Self::UnknownXa { .. } => {
+                "start before its XA PREPARE, or behind this position with the tables rebuilt"
             }
             Self::NotABoundary { .. } => "start at one of these offsets",
             Self::NoSuchFile { .. } => "give that file too, or choose another start",
@@ -295,6 +315,7 @@ impl Diagnose for BinlogError {
             | Self::Gap { .. } => Fault::Usage,
             Self::Read { .. }
             | Self::Encrypted { .. }
+            | Self::Spill { .. }
             | Self::StatementFormat { .. }
             | Self::AnotherLog { .. }
             | Self::Unsupported { .. } => Fault::Environment,

@@ -91,9 +91,15 @@ impl FileSource {
         reason = "an error does not make the next call useless, as an iterator would suggest"
     )]
     pub fn next(&mut self) -> Result<Option<LogSlice>, BinlogError> {
+        if self.reader.is_handing_out() {
+            return self.reader.take_slice().map(Some);
+        }
         if let Some(error) = self.failed.take() {
             self.is_finished = true;
             return Err(error);
+        }
+        if self.reader.go_on()? == Due::Now {
+            return self.reader.take_slice().map(Some);
         }
         while !self.is_finished {
             match self.step() {

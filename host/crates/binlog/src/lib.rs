@@ -24,11 +24,12 @@ mod statement;
 mod table_map;
 mod value;
 mod wire;
+mod xa;
 
 pub use definitions::{DeclaredType, Definitions, TableDefinitions};
 pub use error::BinlogError;
 pub use event::Vendor;
 pub use file::FileSource;
 pub use inspect::{Inspector, inspect};
-pub use live::{LiveSource, ServerFacts};
-pub use options::{ReadOptions, ServerOptions, Start, TlsMode, TlsOptions, ZeroDates};
+pub use live::{Held, LiveSource, ServerFacts};
+pub use options::{ReadOptions, ServerOptions, Start, TlsMode, TlsOptions, UnknownXa, ZeroDates};

@@ -12,7 +12,7 @@ use tracing::{debug, info};
 use crate::error::{BinlogError, Place, ServerCause};
 use crate::event::{EventKind, FIRST_EVENT_OFFSET};
 use crate::options::{ReadOptions, ServerOptions, Start};
-use crate::reader::{Due, NameCase, Reader, difference};
+use crate::reader::{Due, HeldTransactions, NameCase, Reader, difference};
 use connection::Connection;
 use dump::{Dump, Sent};
 use request::{Arrival, Request, askable, open_dump, plan, reading_from, within};
@@ -28,6 +28,10 @@ mod facts;
 mod request;
 
 pub use catalog::{Cascade, cascades, table_schemas};
+
+/// XA transactions that are prepared and neither committed nor rolled back.
+#[derive(Default)]
+pub struct Held(HeldTransactions);
 
 /// Reads a server's log as it grows.
 pub struct LiveSource {
@@ -86,9 +90,15 @@ impl LiveSource {
     /// Where the connection is lost, the server refuses to go on, or the log cannot be read; every
     /// transaction before that point was handed out.
     pub async fn next(&mut self) -> Result<Option<LogSlice>, BinlogError> {
+        if self.reader.is_handing_out() {
+            return self.slice();
+        }
         loop {
             if let Some(error) = self.failed.take() {
                 return Err(error);
+            }
+            if self.reader.go_on()? == Due::Now {
+                return self.slice();
             }
             if self.is_done {
                 return if self.reader.has_slice() { self.slice() } else { Ok(None) };
@@ -120,6 +130,18 @@ impl LiveSource {
     #[must_use]
     pub fn position(&self) -> Position {
         self.reader.position()
+    }
+
+    /// Takes out the XA transactions that are prepared and not ended, for [`Self::hold`] of the source
+    /// that goes on at [`Self::position`] when the connection is lost.
+    #[must_use]
+    pub fn take_held(&mut self) -> Held {
+        Held(self.reader.take_held())
+    }
+
+    /// Goes on with the prepared XA transactions of a source that stopped where this one begins.
+    pub fn hold(&mut self, held: Held) {
+        self.reader.give_held(held.0);
     }
 
     /// What the server said of itself when the source connected.

@@ -18,8 +18,17 @@ pub struct ReadOptions {
     /// A slice closes at the first end of a transaction at which it has read this many bytes of row
     /// events of captured tables.
     pub slice_bytes_max: usize,
-    /// A transaction with more bytes of row events of captured tables is refused.
+    /// Inside a transaction a batch closes once it holds this many row images.
+    pub batch_images_max: usize,
+    /// Inside a transaction a batch closes once its columns hold this many bytes.
+    pub batch_bytes_max: usize,
+    /// Rows of transactions that have not ended go to a file without a name, in the folder for temporary
+    /// files, once they hold more bytes than this.
     pub transaction_bytes_max: usize,
+    /// A transaction that would take more bytes of that file is refused.
+    pub spill_bytes_max: u64,
+    /// What becomes of the commit of an XA transaction that was prepared before the reading began.
+    pub unknown_xa: UnknownXa,
     /// What becomes of a date that no calendar has.
     pub zero_dates: ZeroDates,
     /// What the definitions of tables tell and the log does not.
@@ -32,11 +41,26 @@ impl Default for ReadOptions {
             tables: TablePatterns::default(),
             slice_images_max: 8_192,
             slice_bytes_max: 32 << 20,
-            transaction_bytes_max: 512 << 20,
+            batch_images_max: 8_192,
+            batch_bytes_max: 8 << 20,
+            transaction_bytes_max: 256 << 20,
+            spill_bytes_max: 1 << 40,
+            unknown_xa: UnknownXa::Refuse,
             zero_dates: ZeroDates::Error,
             definitions: Definitions::default(),
         }
     }
+}
+
+/// What becomes of the commit of an XA transaction that was prepared before the reading began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UnknownXa {
+    /// It stops the reading: its rows may be of captured tables.
+    #[default]
+    Refuse,
+    /// It is passed over. Right where the reading goes on at [`change::LogSlice::resume_position`]: no
+    /// transaction that was open there had rows of captured tables.
+    Pass,
 }
 
 /// The databases that a server keeps for itself.

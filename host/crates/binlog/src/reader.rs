@@ -6,21 +6,27 @@
 
 use std::sync::Arc;
 
-use change::{Fingerprint, Gtid, GtidSet, LogFile, LogSlice, Position, SchemaChange, Transaction};
+use change::{Fingerprint, Gtid, GtidSet, LogFile, Position, SchemaChange, Transaction};
 
 use crate::capture::Capture;
 use crate::compression::Packed;
-use crate::control::{ControlReader, GroupShape};
+use crate::control::ControlReader;
 use crate::error::{BinlogError, Place};
 use crate::event::{Event, EventKind, FIRST_EVENT_OFFSET, Format, Vendor};
 use crate::options::ReadOptions;
 use crate::rows::{RowsEvent, RowsVersion};
 use group::{Group, Outcome};
+use packed::Suspended;
+use xa::Held;
 
 mod group;
 mod packed;
 mod query;
 mod refusal;
+mod slice;
+mod xa;
+
+pub(crate) use xa::HeldTransactions;
 
 /// A slice closes once it has come over this many bytes of log, even where none of them was of a captured
 /// table: positions have to move on.
@@ -80,6 +86,12 @@ pub(crate) struct Reader {
     scan_to: Option<u64>,
     group: Option<Group>,
     fill: Fill,
+    /// The position before the transaction that may be spread over slices.
+    before_parts: Option<Position>,
+    /// XA transactions that are prepared and neither committed nor rolled back, the oldest first.
+    held: Vec<Held>,
+    /// A compressed transaction that a slice closed in the middle of.
+    suspended: Option<Suspended>,
     /// What the last compressed event or payload was unpacked into.
     unpacked: Vec<u8>,
 }
@@ -103,6 +115,9 @@ impl Reader {
             scan_to: None,
             group: None,
             fill: Fill::default(),
+            before_parts: None,
+            held: Vec::new(),
+            suspended: None,
             unpacked: Vec::new(),
         }
     }
@@ -280,28 +295,6 @@ impl Reader {
         }
     }
 
-    /// Whether there is anything to hand out.
-    pub(crate) fn has_slice(&self) -> bool {
-        self.fill.has_moved || self.fill.schema_change.is_some()
-    }
-
-    /// Hands out what is committed.
-    ///
-    /// # Errors
-    /// Where the rows of a table make no batch.
-    pub(crate) fn take_slice(&mut self) -> Result<LogSlice, BinlogError> {
-        let place = Place { file: Arc::clone(&self.file), offset: self.boundary, event: None };
-        let batches = self.capture.take(&place)?;
-        let fill = std::mem::take(&mut self.fill);
-        Ok(LogSlice {
-            batches,
-            schema_change: fill.schema_change,
-            end: self.position(),
-            log_bytes: fill.log_bytes,
-            commit_micros: fill.commit_micros,
-        })
-    }
-
     /// Takes an event in. Format descriptions and rotations are the caller's.
     ///
     /// # Errors
@@ -334,6 +327,7 @@ impl Reader {
             Kind::WRITE_ROWS_V1 => self.rows(event, Write, V1)?,
             Kind::UPDATE_ROWS_V1 => self.rows(event, Update, V1)?,
             Kind::DELETE_ROWS_V1 => self.rows(event, Delete, V1)?,
+            Kind::XA_PREPARE => return self.xa_prepare(event),
             Kind::XID => return self.finish(event, Outcome::Committed),
             Kind::QUERY => return self.query(event),
             Kind::TRANSACTION_PAYLOAD => return self.payload(event),
@@ -377,9 +371,6 @@ impl Reader {
         let start = start.map_err(|what| malformed(&self.file, event, what))?;
         let covered = |gtid: &Gtid| self.covered.as_ref().is_some_and(|set| set.contains(gtid));
         let is_covered = self.scan_to.is_some() || start.gtid.as_ref().is_some_and(covered);
-        if start.shape == GroupShape::Xa && !is_covered {
-            return Err(refusal::xa(self.place(event)));
-        }
         if let (false, Some(gtid @ Gtid::MariaDb { .. })) = (is_covered, &start.gtid)
             && self.executed.as_ref().is_some_and(|set| set.contains(gtid))
         {
@@ -414,21 +405,8 @@ impl Reader {
             return Err(malformed(file, event, "rows outside of a transaction"));
         };
         let first_row = group.rows;
-        let added = self.capture.rows(
-            event,
-            kind,
-            version,
-            first_row,
-            &self.options.definitions,
-            || place(file, event),
-        )?;
+        let added = self.capture.rows(event, kind, version, first_row, || place(file, event))?;
         group.rows = group.rows.saturating_add(added.rows);
-        group.bytes = group.bytes.saturating_add(added.bytes);
-        if group.bytes > self.options.transaction_bytes_max {
-            let place = Place { file: Arc::clone(file), offset: group.start, event: None };
-            let limit_bytes = self.options.transaction_bytes_max;
-            return Err(BinlogError::TransactionTooLarge { place, limit_bytes });
-        }
         self.fill.images = self.fill.images.saturating_add(added.images);
         self.fill.row_bytes = self.fill.row_bytes.saturating_add(added.bytes);
         Ok(())
@@ -444,14 +422,7 @@ impl Reader {
         let commit_micros = group.commit_micros.unwrap_or(seconds.saturating_mul(1_000_000));
         let end = event.end();
         match outcome {
-            Outcome::Committed => self.capture.commit(|| Transaction {
-                file: Arc::clone(&self.file),
-                start: group.start,
-                end,
-                gtid: group.gtid.clone(),
-                commit_micros,
-                server_id: group.server_id,
-            }),
+            Outcome::Committed => self.commit(event, &group, commit_micros)?,
             Outcome::RolledBack => self.capture.rollback(),
         }
         self.executed_now(group.gtid.as_ref());
@@ -465,6 +436,27 @@ impl Reader {
             || fill.log_bytes >= SLICE_LOG_BYTES_MAX
             || fill.schema_change.is_some();
         Ok(if is_full { Due::Now } else { Due::NotYet })
+    }
+
+    fn commit(
+        &mut self,
+        event: &Event<'_>,
+        group: &Group,
+        commit_micros: i64,
+    ) -> Result<(), BinlogError> {
+        let place = self.place(event);
+        let in_parts = self.capture.commit(&place, || Transaction {
+            file: Arc::clone(&self.file),
+            start: group.start,
+            end: event.end(),
+            gtid: group.gtid.clone(),
+            commit_micros,
+            server_id: group.server_id,
+        })?;
+        if in_parts && self.before_parts.is_none() {
+            self.before_parts = Some(self.position());
+        }
+        Ok(())
     }
 
     /// Counts a transaction as executed.

@@ -82,6 +82,11 @@ impl RowBuffer {
         Ok(Taken { columns, kinds, presence: Presence::new(told) })
     }
 
+    /// Bytes that the images take; a NULL takes what a value of its type takes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.columns.iter().map(ColumnBuffer::bytes).sum::<usize>().saturating_add(self.kinds.len())
+    }
+
     /// Makes sure that the columns read as `map` says, which may be another one of the same schema
     /// (a VARCHAR may have grown). Called before the images of an event are read.
     pub(crate) fn adopt(&mut self, map: &TableMap) -> Result<(), DecodeError> {

@@ -239,3 +239,62 @@ fn a_zero_date_is_an_error_that_names_column_and_row() {
     assert!(error.contains("column d of row 0 of the event"), "{error}");
     assert!(error.contains("a zero or partial date"), "{error}");
 }
+
+#[test]
+fn prepared_and_rolled_back_rows_count_as_the_server_counts_them() {
+    for scenario in ["15_xa", "16_savepoints"] {
+        check(MYSQL, scenario, options());
+        check(MARIADB, scenario, options());
+    }
+    check(MYSQL, "24_tagged_gtid", options());
+    check(MARIADB, "24_maria_gtid", options());
+}
+
+#[test]
+fn transactions_in_parts_in_memory_and_on_disk_lead_to_the_same_table() {
+    let scenarios = ["03_strings", "10_row_image_full", "11_multi_table_tx", "14_compression"];
+    let limits = [(1, 1 << 30), (3, 1 << 30), (100, 1_000), (1, 0)];
+    for (batch_images_max, transaction_bytes_max) in limits {
+        let options = ReadOptions {
+            batch_images_max,
+            transaction_bytes_max,
+            slice_images_max: 2 * batch_images_max,
+            ..options()
+        };
+        for server in [MYSQL, MARIADB] {
+            for scenario in scenarios.into_iter().chain(["15_xa", "16_savepoints", "17_load_data"])
+            {
+                check(server, scenario, options.clone());
+            }
+            let known =
+                Definitions::new(Arc::new(Declared::read(&corpus(server), "10_row_image_minimal")));
+            let options = ReadOptions { definitions: known, ..options.clone() };
+            check(server, "10_row_image_minimal", options);
+        }
+    }
+}
+
+#[test]
+fn a_transaction_in_several_slices_moves_the_position_only_with_the_last() {
+    let options = ReadOptions { batch_images_max: 10, slice_images_max: 20, ..options() };
+    for server in [MYSQL, MARIADB] {
+        let files = files(server, "17_load_data");
+        let mut source = FileSource::open(&files, None, options.clone()).expect("the files open");
+        let (mut before, mut partial) = (source.position().offset, 0);
+        while let Some(slice) = source.next().expect("reads") {
+            if slice.is_partial {
+                assert!(slice.images() <= 20, "{server}: {}", slice.images());
+                let starts: Vec<_> = (slice.batches.iter())
+                    .flat_map(|batch| batch.images().marks())
+                    .map(|mark| mark.transaction.end)
+                    .collect();
+                assert!(starts.iter().any(|end| *end > slice.end.offset), "{starts:?}");
+                partial += 1;
+            } else {
+                assert!(slice.end.offset > before, "{server}");
+            }
+            before = slice.end.offset;
+        }
+        assert!(partial > 100, "{server}: {partial}");
+    }
+}

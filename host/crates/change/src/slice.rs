@@ -1,4 +1,5 @@
-//! What a reader of a log hands on at once: whole transactions, never a part of one.
+//! What a reader of a log hands on at once: whole transactions, or some consecutive batches of one that
+//! is too large for that.
 
 use crate::batch::Batch;
 use crate::position::Position;
@@ -41,7 +42,8 @@ pub struct SchemaChange {
     pub before: Position,
 }
 
-/// Whole transactions of the log, in its order.
+/// Whole transactions of the log, in its order. One that is larger than a slice comes in several, all
+/// but the last of which say so ([`LogSlice::is_partial`]): nothing may be committed between them.
 #[derive(Clone, Debug)]
 pub struct LogSlice {
     /// Batches of captured tables. The batches of one table are in log order; those of different
@@ -49,8 +51,14 @@ pub struct LogSlice {
     pub batches: Vec<Batch>,
     /// The statement that closed the slice: it stands after all of its batches.
     pub schema_change: Option<SchemaChange>,
-    /// The position behind its last transaction.
+    /// The position behind its last whole transaction.
     pub end: Position,
+    /// Where to go on after a restart, if that is not `end`: the start of the oldest XA transaction that
+    /// is prepared, has rows of captured tables, and is neither committed nor rolled back. Its rows come
+    /// with the transaction that commits it.
+    pub resume: Option<Position>,
+    /// Whether the last transaction goes on in the next slice. `end` lies before it then.
+    pub is_partial: bool,
     /// Bytes of log that it came from, those of other tables included.
     pub log_bytes: u64,
     /// Commit time of its last transaction, microseconds since 1970-01-01T00:00Z.
@@ -58,6 +66,12 @@ pub struct LogSlice {
 }
 
 impl LogSlice {
+    /// Where a reader that has to begin anew goes on, so that nothing behind `end` is missed.
+    #[must_use]
+    pub fn resume_position(&self) -> &Position {
+        self.resume.as_ref().unwrap_or(&self.end)
+    }
+
     /// Row images in all of its batches.
     #[must_use]
     pub fn images(&self) -> usize {

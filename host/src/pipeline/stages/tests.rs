@@ -56,6 +56,8 @@ fn slice(end: u64, changes: &[(ImageKind, i64, &str)]) -> LogSlice {
         batches: vec![Batch::new(schema(), columns, images).expect("fits")],
         schema_change: None,
         end: Position::at("log.000001", end),
+        resume: None,
+        is_partial: false,
         log_bytes: 10,
         commit_micros: Some(0),
     }
@@ -132,6 +134,46 @@ async fn both_forms_give_the_same_tables() {
             assert_eq!(rows, expected, "{trigger:?}");
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_epoch_ends_inside_a_transaction() {
+    use ImageKind::Insert;
+    let torn = |end| LogSlice {
+        is_partial: true,
+        end: Position::at("log.000001", 100),
+        ..slice(end, &[(Insert, i64::try_from(end).expect("small"), "torn")])
+    };
+    let first = slice(100, &[(Insert, 1, "new")]);
+    let last = slice(200, &[(Insert, 3, "whole")]);
+    for (slices, position, count) in [
+        (vec![first.clone(), torn(200), torn(201)], 100, 1),
+        (vec![first, torn(200), torn(201), last], 200, 4),
+    ] {
+        for (sink, outcome) in run_both(slices.into_iter(), Duration::ZERO).await {
+            outcome.expect("nothing fails");
+            assert_eq!(sink.position, Some(Position::at("log.000001", position)));
+            let table = sink.tables.get(&TargetPath("/lake/orders".into())).expect("the table");
+            assert_eq!(table.rows().count(), count);
+        }
+    }
+}
+
+#[test]
+fn what_is_prepared_holds_back_where_a_run_goes_on() {
+    let mut fold = fold(Duration::ZERO);
+    let prepared = Some(Position::at("log.000001", 60));
+    let ends = [(100, prepared.clone()), (200, prepared.clone()), (300, None)];
+    let epochs = ends.map(|(end, resume)| {
+        let slice = LogSlice { resume, ..slice(end, &[]) };
+        let slice = transform().apply(slice).expect("nothing to transform");
+        let mut closed = fold.push(slice).expect("folds").closed;
+        closed.pop().expect("an epoch")
+    });
+    let durable: Vec<_> = epochs.iter().map(|work| work.epoch.all_durable.offset).collect();
+    assert_eq!(durable, [4, 60, 60]);
+    let resume: Vec<_> = epochs.iter().map(|work| work.resume.clone()).collect();
+    assert_eq!(resume, [prepared.clone(), prepared, None]);
 }
 
 /// Hands out some slices, then fails.

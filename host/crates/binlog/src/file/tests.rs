@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use change::{Diagnose, TablePatterns};
 
 use super::*;
+use crate::UnknownXa;
 
 fn corpus(server: &str, name: &str) -> PathBuf {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../tests/fixtures/corpus");
@@ -267,7 +268,6 @@ fn what_is_not_read_stops_with_its_name_and_a_remedy() {
             "05_json_partial",
             "offset 137114, event PARTIAL_UPDATE_ROWS: table c.t_pj cannot be read: column j",
         ),
-        ("mysql-9.7", "15_xa", "offset 678, event QUERY: an XA transaction"),
         ("mysql-9.7", "22_encrypted", "offset 0: the binlog file is encrypted"),
         (
             "mysql-9.7",
@@ -279,7 +279,6 @@ fn what_is_not_read_stops_with_its_name_and_a_remedy() {
             "01_numeric-minmeta",
             "table c.t_num cannot be read: the log does not name the columns",
         ),
-        ("mariadb-11.8", "15_xa", "offset 705, event MARIADB_GTID: an XA transaction"),
         (
             "mariadb-11.8",
             "22_encrypted",
@@ -302,9 +301,10 @@ fn what_is_not_read_stops_with_its_name_and_a_remedy() {
 
 #[test]
 fn everything_before_an_error_is_handed_out_first() {
-    let (slices, error) = slices(&[corpus("mysql-9.7", "15_xa")], None, ReadOptions::default());
+    let log = corpus("mysql-9.7", "05_json_partial");
+    let (slices, error) = slices(&[log], None, ReadOptions::default());
     assert!(error.is_some());
-    assert_eq!(slices.last().map(|s| s.end.offset), Some(599));
+    assert_eq!(slices.last().map(|s| s.end.offset), Some(136_875));
 }
 
 #[test]
@@ -320,12 +320,59 @@ fn tables_that_are_not_captured_are_not_looked_at() {
 }
 
 #[test]
-fn a_transaction_larger_than_the_limit_is_refused() {
-    let options = ReadOptions { transaction_bytes_max: 1_000, ..ReadOptions::default() };
+fn a_transaction_larger_than_memory_and_disk_is_refused() {
+    let options = ReadOptions {
+        transaction_bytes_max: 1_000,
+        spill_bytes_max: 10_000,
+        ..ReadOptions::default()
+    };
     insta::assert_snapshot!(first_error(&[corpus("mysql-9.7", "11_multi_table_tx")], options), @"
-    11_multi_table_tx.binlog, offset 1110: the transaction that starts here has more than 1000 bytes of captured rows
-    give the pipeline more memory, or split the transaction at the source
+    11_multi_table_tx.binlog, offset 31351: the transaction takes more than 10000 bytes on disk
+    split the transaction at the source, and start behind this one with the tables rebuilt
     ");
+}
+
+/// The images of a log, each with the place that it counts at.
+fn placed(slices: &[LogSlice]) -> Vec<(u64, usize)> {
+    let batches = slices.iter().flat_map(|slice| &slice.batches);
+    let marks = batches.flat_map(|batch| batch.images().marks().to_vec());
+    marks.map(|mark| (mark.transaction.end, mark.images_end as usize)).collect()
+}
+
+#[test]
+fn what_is_prepared_counts_where_it_is_committed_and_is_read_again_from_its_start() {
+    for (server, xid_commit, before) in [("mysql-9.7", 1_462, 599), ("mariadb-11.8", 1_353, 705)] {
+        let log = corpus(server, "15_xa");
+        let all = whole(std::slice::from_ref(&log));
+        assert!(placed(&all).contains(&(xid_commit, 1)), "{server} {:?}", placed(&all));
+        let open: Vec<_> = all.iter().filter(|s| s.resume.is_some()).collect();
+        assert!(
+            open.len() >= 2,
+            "{server}: the prepared one stays open behind another transaction"
+        );
+        let first = open.first().expect("some");
+        assert_eq!(first.resume.as_ref().map(|p| p.offset), Some(before), "{server}");
+        assert!(first.end.offset > before, "{server}");
+        // Who goes on there gets what is prepared once more.
+        let again = slices(std::slice::from_ref(&log), first.resume.as_ref(), one_by_one()).0;
+        assert!(placed(&again).contains(&(xid_commit, 1)), "{server}");
+        assert_eq!(all.last().map(LogSlice::resume_position), all.last().map(|s| &s.end));
+        // Who goes on behind it does not know it.
+        let behind = slices(&[log], Some(&first.end), one_by_one()).1.expect("it stops");
+        let text = told(&behind);
+        assert!(text.contains("was prepared before the reading began"), "{server}: {text}");
+    }
+}
+
+#[test]
+fn a_commit_of_something_unknown_may_be_passed_over() {
+    let log = corpus("mysql-9.7", "15_xa");
+    let all = whole(std::slice::from_ref(&log));
+    let behind = all.iter().find(|s| s.resume.is_some()).expect("an open one");
+    let options = ReadOptions { unknown_xa: UnknownXa::Pass, ..one_by_one() };
+    let (rest, error) = slices(&[log], Some(&behind.end), options);
+    assert!(error.is_none(), "{error:?}");
+    assert_eq!(rest.iter().map(LogSlice::images).sum::<usize>(), 2);
 }
 
 #[test]

@@ -19,8 +19,6 @@ pub(super) struct Group {
     pub(super) is_covered: bool,
     /// Row changes of captured tables so far.
     pub(super) rows: u64,
-    /// Bytes of their events.
-    pub(super) bytes: usize,
     pub(super) savepoints: Vec<(String, u64, SavepointMark)>,
 }
 
@@ -35,7 +33,6 @@ impl Group {
             is_begun: false,
             is_covered: false,
             rows: 0,
-            bytes: 0,
             savepoints: Vec::new(),
         }
     }

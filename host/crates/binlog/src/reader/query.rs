@@ -64,7 +64,7 @@ impl Reader {
             }
             Statement::Savepoint(name) => self.savepoint(event, name).map(|()| Due::NotYet),
             Statement::RollbackTo(name) => self.rollback_to(event, &name).map(|()| Due::NotYet),
-            Statement::Xa(_) => Err(refusal::xa(self.place(event))),
+            Statement::Xa(_) => self.xa_statement(event, &query.text),
             Statement::Dml(statement) => {
                 Err(BinlogError::StatementFormat { place: self.place(event), statement })
             }
@@ -90,7 +90,12 @@ impl Reader {
         }
     }
 
-    fn begin(&mut self, event: &Event<'_>) -> Result<(), BinlogError> {
+    /// Opens a transaction where none is open: servers without GTIDs announce none.
+    pub(super) fn group_of(&mut self, event: &Event<'_>) {
+        self.group.get_or_insert_with(|| Group::new(event));
+    }
+
+    pub(super) fn begin(&mut self, event: &Event<'_>) -> Result<(), BinlogError> {
         let group = self.group.get_or_insert_with(|| Group::new(event));
         if std::mem::replace(&mut group.is_begun, true) {
             return Err(malformed(&self.file, event, "a BEGIN inside a transaction"));

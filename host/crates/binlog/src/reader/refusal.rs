@@ -28,7 +28,6 @@ pub(super) fn of(event: &Event<'_>, place: Place) -> Result<(), BinlogError> {
             return Err(BinlogError::StatementFormat { place, statement });
         }
         Kind::START_ENCRYPTION => return Err(BinlogError::Encrypted { place }),
-        Kind::XA_PREPARE => return Err(xa(place)),
         Kind::INCIDENT => (
             "the server reports that its log lacks events",
             "rebuild the tables from a start behind this position",
@@ -40,15 +39,6 @@ pub(super) fn of(event: &Event<'_>, place: Place) -> Result<(), BinlogError> {
         ),
     };
     Err(BinlogError::Unsupported { place, what, remedy })
-}
-
-pub(super) fn xa(place: Place) -> BinlogError {
-    BinlogError::Unsupported {
-        place,
-        what: "an XA transaction, which is not read yet",
-        remedy: "use ordinary transactions for captured tables, and start behind this position with \
-                 the tables rebuilt",
-    }
 }
 
 pub(super) fn out_of_order(place: Place) -> BinlogError {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use change::{Diagnose, SchemaChangeKind, TableName};
+use change::{Diagnose, LogSlice, SchemaChangeKind, TableName};
 
 use super::*;
 use crate::event::Header;

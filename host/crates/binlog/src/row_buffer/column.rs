@@ -92,6 +92,11 @@ impl ColumnBuffer {
         self.told.truncate(rows);
     }
 
+    /// Bytes that the values take.
+    pub(super) fn bytes(&self) -> usize {
+        self.fixed.len().saturating_add(self.bytes.len())
+    }
+
     /// Takes out which of the first `rows` values the log told; none where it told all. Called before
     /// [`Self::take`].
     pub(super) fn take_told(&mut self, rows: usize) -> Option<BooleanBuffer> {
