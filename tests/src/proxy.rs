@@ -111,14 +111,14 @@ fn join(client: TcpStream, server: TcpStream, strike: &Arc<Mutex<Option<Strike>>
 /// Passes bytes on until a side ends or a fault ends it.
 fn pass(mut from: TcpStream, mut to: TcpStream, mut met: impl FnMut(usize) -> Option<Strike>) {
     let mut chunk = vec![0; CHUNK_BYTES];
-    loop {
-        let Ok(bytes @ 1..) = from.read(&mut chunk) else { break };
+    while let Ok(bytes @ 1..) = from.read(&mut chunk) {
         let chunk = chunk.get(..bytes).unwrap_or_default();
         let whole = match met(bytes) {
             None => chunk,
             Some(Strike { fault: Fault::Cut, .. }) => break,
             Some(Strike { fault: Fault::Stall(time), .. }) => {
-                thread::sleep(time);
+                // Nobody wakes it: the silence itself is what the other side has to live with.
+                thread::park_timeout(time);
                 chunk
             }
             Some(Strike { fault: Fault::Truncate, bytes }) => {
