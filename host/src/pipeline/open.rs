@@ -3,9 +3,7 @@
 
 use std::sync::Arc;
 
-use binlog::{
-    FileSource, ReadOptions, ServerOptions, Start, TlsMode, TlsOptions, UnknownXa, live,
-};
+use binlog::{FileSource, ReadOptions, ServerOptions, Start, TlsMode, TlsOptions, UnknownXa, live};
 use change::Position;
 use lake::{Fold, FoldOptions, Lake, LakeOptions, Maintenance, NewColumns, Recovered};
 use plugin::Chain;
