@@ -124,7 +124,11 @@ impl<'a> RowsDecoder<'a> {
             bits.map(|bits| Shape::of(bits, width)).map_err(|_| DecodeError::End)
         };
         let first = bitmap()?;
-        let second = if event.is_pair() { bitmap()? } else { Shape::Full };
+        let second = if event.is_pair() { bitmap()? } else { first.clone() };
+        // Such rows take no bytes, so nothing tells how many there are.
+        if first.count(width) == 0 && second.count(width) == 0 {
+            return Err(DecodeError::Mismatch("rows without a column"));
+        }
         let mut defaults = Vec::new();
         if event == RowsEvent::Write && !first.is_full() {
             for column in 0..width {

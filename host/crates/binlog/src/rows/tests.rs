@@ -303,3 +303,17 @@ fn an_event_may_be_read_in_steps() {
     }
     assert_eq!((steps, buffer.images()), (vec![2, 2, 1], 5));
 }
+
+#[test]
+fn rows_without_a_column_are_an_error_not_endless() {
+    let map = one(3, &[]).map();
+    for (kind, event) in [
+        (RowsEvent::Write, [9, 0, 0, 0, 0, 0, 1, 0, 1, 0, 7].as_slice()),
+        (RowsEvent::Update, [9, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 7].as_slice()),
+        (RowsEvent::Delete, [9, 0, 0, 0, 0, 0, 1, 0, 1, 0].as_slice()),
+    ] {
+        let mut buffer = RowBuffer::new(&map);
+        let read = decode_rows(kind, RowsVersion::V1, event, &map, &mut buffer);
+        assert_eq!(read, Err(DecodeError::Mismatch("rows without a column")), "{kind:?}");
+    }
+}
