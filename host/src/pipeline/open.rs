@@ -72,7 +72,7 @@ pub async fn open(manifest: &Manifest, options: &RunOptions) -> Result<Parts, Ru
         None => Checkpoint::peek(folder, name)?,
     };
     let state = resume::usable(state, manifest);
-    let last_chain = state.as_ref().map(|s| s.chain.clone());
+    let last_chain = resume::last_chain(state.as_ref());
     let lake = Lake::open(LakeOptions { last_chain, ..lake_options(manifest, &digest) }).await?;
     let recovered = lake.recovered().clone();
     let resume = resume::decide(state.as_ref(), &recovered, &digest)?;

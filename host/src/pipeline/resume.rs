@@ -75,6 +75,13 @@ pub fn holds(state: &State, start: &StartAt) -> bool {
     state.start.as_deref().is_none_or(|known| moving(start) == Some(known))
 }
 
+/// The digest of the chain that made the last finished epoch; none where there is no such epoch: a
+/// pipeline that only stored where it begins has had no other chain before.
+#[must_use]
+pub fn last_chain(state: Option<&State>) -> Option<String> {
+    state.filter(|state| state.start.is_none()).map(|state| state.chain.clone())
+}
+
 /// What the checkpoint knows and still counts, with the paths of its targets below the sink's folder as it
 /// is now: a pipeline's folder may be moved as a whole.
 #[must_use]

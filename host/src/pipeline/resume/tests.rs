@@ -92,6 +92,15 @@ fn an_older_copy_of_the_checkpoint_forgets_no_table_that_a_target_knows() {
 }
 
 #[test]
+fn a_pipeline_that_has_only_begun_had_no_chain_before() {
+    let mut known = state(100, 4, &[]);
+    assert_eq!(last_chain(Some(&known)).as_deref(), Some(CHAIN));
+    (known.start, known.chain) = (Some("latest".to_owned()), String::new());
+    assert_eq!(last_chain(Some(&known)), None);
+    assert_eq!(last_chain(None), None);
+}
+
+#[test]
 fn a_target_is_known_below_the_sinks_folder_wherever_that_lies() {
     for (path, kept) in [("/lake/shop/t/", "./shop/t/"), ("/lake", "./"), ("/else/t", "/else/t")] {
         assert_eq!(below(&target(path), "/lake"), kept);

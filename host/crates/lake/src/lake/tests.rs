@@ -390,6 +390,18 @@ async fn a_table_of_others_is_adopted_where_it_can_be_written() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_table_of_our_own_that_cannot_be_written_any_more_is_told_when_it_is_opened() {
+    let mut simple = Simple::new().await;
+    simple.commit(&[(1, insert(1))]).await.expect("committed");
+    let first = simple.folder().join("_delta_log/00000000000000000000.json");
+    let text = std::fs::read_to_string(&first).expect("text");
+    let set = "\"configuration\":{\"delta.appendOnly\":\"true\",";
+    std::fs::write(&first, text.replacen("\"configuration\":{", set, 1)).expect("written");
+    let error = simple.reopen().await.expect_err("told");
+    insta::assert_snapshot!(foreign::plain(&simple.target, &error), @"TARGET: the table cannot be written: it is append-only");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_compaction_keeps_every_row_and_leaves_no_dead_one() {
     let root = tempfile::tempdir().expect("a folder");
     let mut options = options(root.path());
