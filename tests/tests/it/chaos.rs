@@ -8,6 +8,7 @@ use rand::{Rng, SeedableRng};
 use sluice_tests::manifest::Pipeline;
 use sluice_tests::oracle::{self, Expected};
 use sluice_tests::proxy::{Fault, Proxy};
+use sluice_tests::report;
 use sluice_tests::servers::{self, Kind};
 use sluice_tests::workload::{Table, Workload};
 
@@ -71,7 +72,10 @@ fn a_bad_connection_loses_nothing(kind: Kind, server_id: u32) {
     let rows = sql.rows("SELECT id, v, n FROM numbered");
     let expected = Expected::from([(format!("{database}/numbered"), rows)]);
     match oracle::compare(&pipeline.lake(), &expected) {
-        Ok(compared) => println!("{}: seed {seed}, {faults} faults, {compared:?}", kind.name()),
+        Ok(compared) => report(&format!(
+            "chaos before {}: seed {seed}, {faults} faults, {compared:?}",
+            kind.name()
+        )),
         Err(differences) => panic!("seed {seed}: {differences}\n{}", outcome.stderr),
     }
 }

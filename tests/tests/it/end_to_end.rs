@@ -9,6 +9,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use sluice_tests::manifest::Pipeline;
+use sluice_tests::report;
 use sluice_tests::servers::{self, Kind};
 use sluice_tests::sql::Sql;
 use sluice_tests::workload::{Counts, Workload};
@@ -93,7 +94,10 @@ fn killed_again_and_again(kind: Kind) {
         }
     };
     assert!(compared.readers == 2 && compared.targets >= 8 && compared.rows > 500, "{compared:?}");
-    println!("{}: seed {seed}, {counts:?}, {kills}, {compared:?}", kind.name());
+    report(&format!(
+        "end to end on {}: seed {seed}, {counts:?}, {kills}, {compared:?}",
+        kind.name()
+    ));
 }
 
 /// `SLUICE_SEED`, or a new one; a failure prints it.

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use sluice_tests::report;
 use sluice_tests::shop::{self, Shop};
 use sluice_tests::{markers, oracle};
 
@@ -57,7 +58,7 @@ fn killed_at_every_step_the_recorded_shop_is_right_in_the_end() {
         }
         killed += deaths;
     }
-    println!("killed {killed} times");
+    report(&format!("recorded shop: killed {killed} times"));
     assert!(killed >= 20, "only {killed} kills");
 }
 
