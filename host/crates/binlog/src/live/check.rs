@@ -118,7 +118,8 @@ fn findings(facts: &ServerFacts) -> Vec<Finding> {
             "binlog_row_image",
             &facts.binlog_row_image,
             "FULL",
-            "set binlog_row_image = FULL and reconnect the sessions that write",
+            "set binlog_row_image = FULL and reconnect the sessions that write: what a row image \
+             leaves out is taken from the target, and no plugin can read it",
         ),
         (
             "binlog_row_metadata",
@@ -127,7 +128,12 @@ fn findings(facts: &ServerFacts) -> Vec<Finding> {
             "set binlog_row_metadata = FULL",
         ),
     ] {
-        findings.push(setting(wanted(value, wants), name, value, remedy));
+        let severity = match (name, wanted(value, wants)) {
+            // It is read as far as rows can be completed; what cannot is refused by name.
+            ("binlog_row_image", Severity::Error) => Severity::Warning,
+            (_, severity) => severity,
+        };
+        findings.push(setting(severity, name, value, remedy));
     }
     if let Some(mode) = &facts.gtid_mode {
         let severity = if facts.has_gtids() { Severity::Fine } else { Severity::Warning };
@@ -141,21 +147,14 @@ fn findings(facts: &ServerFacts) -> Vec<Finding> {
     };
     let remedy = "set binlog_checksum = CRC32: without it a damaged log is not always noticed";
     findings.push(setting(checksum, "binlog_checksum", &facts.binlog_checksum, remedy));
-    if facts.has_compression {
-        let (name, remedy) = match facts.vendor {
-            Vendor::Mysql => (
-                "binlog_transaction_compression",
-                "set binlog_transaction_compression = OFF: compressed transactions are not read yet",
-            ),
-            Vendor::MariaDb => (
-                "log_bin_compress",
-                "set log_bin_compress = OFF: compressed events are not read yet",
-            ),
-        };
-        findings.push(setting(Severity::Error, name, "ON", remedy));
+    if facts.has_compression && facts.vendor == Vendor::Mysql {
+        let remedy =
+            "leave memory for it: a compressed transaction comes from the server in one piece";
+        findings.push(setting(Severity::Warning, "binlog_transaction_compression", "ON", remedy));
     }
-    if facts.has_partial_json {
-        let remedy = "set binlog_row_value_options = '': parts of JSON documents are not read yet";
+    if facts.has_partial_json && !facts.binlog_row_image.eq_ignore_ascii_case("FULL") {
+        let remedy = "set binlog_row_image = FULL or binlog_row_value_options = '': a part of a \
+                      document needs the document before it";
         findings.push(setting(Severity::Error, "binlog_row_value_options", "PARTIAL_JSON", remedy));
     }
     findings

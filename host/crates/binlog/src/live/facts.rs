@@ -27,7 +27,7 @@ pub struct ServerFacts {
     pub has_binlog: bool,
     /// `binlog_format`; only ROW can be read.
     pub binlog_format: String,
-    /// `binlog_row_image`; only FULL can be read.
+    /// `binlog_row_image`; with another than FULL images lack columns.
     pub binlog_row_image: String,
     /// `binlog_row_metadata`; only FULL names columns.
     pub binlog_row_metadata: String,
