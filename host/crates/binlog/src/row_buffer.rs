@@ -112,9 +112,13 @@ impl RowBuffer {
         &mut self.columns
     }
 
-    /// Says what the images are that all columns have got since the last call.
-    pub(crate) fn push_kinds(&mut self, kinds: impl IntoIterator<Item = ImageKind>) {
-        self.kinds.extend(kinds);
+    /// Says what the images are that all columns have got since the last call: `rows` times `kinds`.
+    pub(crate) fn push_kinds(&mut self, kinds: &[ImageKind], rows: usize) {
+        if let [kind] = kinds {
+            self.kinds.resize(self.kinds.len().saturating_add(rows), *kind);
+        } else {
+            (0..rows).for_each(|_| self.kinds.extend_from_slice(kinds));
+        }
     }
 }
 

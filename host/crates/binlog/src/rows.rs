@@ -180,7 +180,7 @@ impl<'a> RowsDecoder<'a> {
         };
         let kinds = self.event.kinds();
         let rows = end.saturating_sub(start) / kinds.len().max(1);
-        out.push_kinds(std::iter::repeat_n(kinds, rows).flatten().copied());
+        out.push_kinds(kinds, rows);
         Ok(self.changes.saturating_sub(before))
     }
 

@@ -74,10 +74,11 @@ impl ColumnBuffer {
         std::mem::take(&mut self.zero_dates)
     }
 
-    /// Makes room for as much as the batch before had.
+    /// Makes room for a little more than the batch before had: a buffer that falls short by one value
+    /// is copied whole.
     pub(super) fn reserve(&mut self) {
-        self.fixed.reserve(self.fixed_hint);
-        self.bytes.reserve(self.bytes_hint);
+        self.fixed.reserve(with_margin(self.fixed_hint));
+        self.bytes.reserve(with_margin(self.bytes_hint));
     }
 
     pub(super) fn truncate(&mut self, rows: usize) {
@@ -245,7 +246,8 @@ impl ColumnBuffer {
         Ok(())
     }
 
-    /// The cells that are more than a copy.
+    /// The cells that are more than a copy. Apart, so that those that are none stay small.
+    #[inline(never)]
     fn read_other(&mut self, wire: &mut Wire<'_>, row: usize) -> Result<(), ValueFault> {
         match &self.cell {
             Cell::Int24 => {
@@ -291,6 +293,7 @@ impl ColumnBuffer {
     }
 
     /// The cells that end in `bytes`.
+    #[inline(never)]
     fn read_bytes(&mut self, wire: &mut Wire<'_>) -> Result<(), ValueFault> {
         let out = &mut self.bytes;
         match &self.cell {
@@ -391,6 +394,10 @@ pub(crate) fn read_length(wire: &mut Wire<'_>, prefix: Prefix) -> Result<usize, 
         3 => usize::try_from(wire.u24()?).map_err(|_| WireFault::End),
         _ => usize::try_from(wire.u32()?).map_err(|_| WireFault::End),
     }
+}
+
+fn with_margin(bytes: usize) -> usize {
+    bytes.saturating_add(bytes / 8)
 }
 
 /// Leaves what stands behind the first `bytes` bytes.

@@ -10,21 +10,51 @@ const PRECISION_MAX: u8 = 65;
 pub(crate) const PRECISION_128_MAX: u8 = 38;
 /// Digits in a full group, which takes four bytes.
 const GROUP_DIGITS: u8 = 9;
-/// At least the bytes that 65 digits take (30), whatever the scale.
-const BYTES_MAX: usize = 36;
+/// The most groups that 65 digits make: a part of a group in front, and one behind.
+const GROUPS_MAX: usize = 9;
+/// The power of ten that a group of so many digits stays below.
+const CEILINGS: [u32; 10] =
+    [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000];
 
-/// How the digits of a DECIMAL column lie in its bytes.
+/// How the digits of a DECIMAL column lie in its bytes. Worked out once a table map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct DecimalLayout {
     precision: u8,
     scale: u8,
+    /// Bytes of a value.
+    bytes: u8,
+    /// The groups in front of the point.
+    whole: u8,
+    /// All groups.
+    count: u8,
+    /// The digits of each group, in the order of their bytes.
+    digits: [u8; GROUPS_MAX],
 }
 
 impl DecimalLayout {
     /// None where no server has such a column.
     pub(crate) fn new(precision: u8, scale: u8) -> Option<Self> {
-        let valid = (1..=PRECISION_MAX).contains(&precision) && scale <= precision;
-        valid.then_some(Self { precision, scale })
+        if !(1..=PRECISION_MAX).contains(&precision) {
+            return None;
+        }
+        let whole = precision.checked_sub(scale)?;
+        let full = |digits: u8| (0..digits / GROUP_DIGITS).map(|_| GROUP_DIGITS);
+        let part = |digits: u8| Some(digits % GROUP_DIGITS).filter(|rest| *rest > 0);
+        let front = part(whole).into_iter().chain(full(whole));
+        let behind = full(scale).chain(part(scale));
+        let mut layout = Self {
+            precision,
+            scale,
+            bytes: 0,
+            whole: u8::try_from(front.clone().count()).ok()?,
+            count: u8::try_from(front.clone().chain(behind.clone()).count()).ok()?,
+            digits: [0; GROUPS_MAX],
+        };
+        for (slot, digits) in layout.digits.iter_mut().zip(front.chain(behind)) {
+            *slot = digits;
+            layout.bytes += group_bytes(digits);
+        }
+        Some(layout)
     }
 
     pub(crate) fn precision(self) -> u8 {
@@ -35,34 +65,23 @@ impl DecimalLayout {
         self.scale
     }
 
-    /// The digits of each group, in the order of their bytes, and whether they stand behind the point.
-    fn groups(self) -> impl Iterator<Item = (u8, bool)> {
-        let whole = self.precision.saturating_sub(self.scale);
-        let full = |count: u8, behind| (0..count).map(move |_| (GROUP_DIGITS, behind));
-        std::iter::once((whole % GROUP_DIGITS, false))
-            .chain(full(whole / GROUP_DIGITS, false))
-            .chain(full(self.scale / GROUP_DIGITS, true))
-            .chain(std::iter::once((self.scale % GROUP_DIGITS, true)))
-            .filter(|(digits, _)| *digits > 0)
-    }
-
-    fn bytes(self) -> usize {
-        self.groups().map(|(digits, _)| group_bytes(digits)).sum()
+    /// The digits of each group.
+    #[inline]
+    fn groups(&self) -> impl Iterator<Item = u8> {
+        self.digits.iter().take(usize::from(self.count)).copied()
     }
 
     /// The unscaled value of a column of at most 38 digits.
+    #[inline]
     pub(crate) fn read_i128(self, wire: &mut Wire<'_>) -> Result<i128, ValueFault> {
-        let raw = self.raw(wire)?;
-        let mut digits = Wire::new(raw.bytes());
+        let mut groups = self.read_groups(wire)?;
         let mut value: i128 = 0;
-        for (count, _) in self.groups() {
-            let (group, ceiling) = read_group(&mut digits, count)?;
-            value = value
-                .checked_mul(i128::from(ceiling))
-                .and_then(|v| v.checked_add(i128::from(group)))
-                .ok_or(ValueFault::Decimal)?;
+        for digits in self.groups() {
+            let (group, ceiling) = groups.next(digits)?;
+            // Each group is below its power of ten, so 38 digits never leave 128 bits.
+            value = value.wrapping_mul(i128::from(ceiling)).wrapping_add(i128::from(group));
         }
-        Ok(if raw.negative { -value } else { value })
+        Ok(if groups.negative { value.wrapping_neg() } else { value })
     }
 
     /// The value as text with all its digits, as CAST(.. AS CHAR) writes it.
@@ -71,75 +90,80 @@ impl DecimalLayout {
         wire: &mut Wire<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), ValueFault> {
-        let raw = self.raw(wire)?;
-        let mut digits = Wire::new(raw.bytes());
+        let mut groups = self.read_groups(wire)?;
         let start = out.len();
-        let mut whole_digits = 0_usize;
-        let mut point = false;
+        let mut is_begun = false;
         let mut zero = true;
-        if raw.negative {
+        if groups.negative {
             out.push(b'-');
         }
-        for (count, behind) in self.groups() {
-            let (group, _) = read_group(&mut digits, count)?;
+        for (index, digits) in self.groups().enumerate() {
+            let (group, _) = groups.next(digits)?;
             zero &= group == 0;
-            if behind && !point {
-                if whole_digits == 0 {
+            if index == usize::from(self.whole) {
+                if !is_begun {
                     out.push(b'0');
                 }
                 out.push(b'.');
-                point = true;
+                is_begun = true;
             }
-            if behind || whole_digits > 0 {
-                push_padded(out, group, usize::from(count));
+            if is_begun {
+                push_padded(out, group, usize::from(digits));
             } else if group > 0 {
                 push_padded(out, group, decimal_digits(group));
-            }
-            if !behind && (group > 0 || whole_digits > 0) {
-                whole_digits = whole_digits.saturating_add(1);
+                is_begun = true;
             }
         }
-        if whole_digits == 0 && !point {
+        if !is_begun {
             out.push(b'0');
         }
-        if zero && raw.negative {
+        if zero && groups.negative {
             out.remove(start);
         }
         Ok(())
     }
 
-    fn raw(self, wire: &mut Wire<'_>) -> Result<Raw, ValueFault> {
-        let mut bytes = [0; BYTES_MAX];
-        let used = self.bytes();
-        let head = wire.take(used)?;
-        let target = bytes.get_mut(..used).ok_or(ValueFault::Decimal)?;
-        target.copy_from_slice(head);
-        let first = target.first_mut().ok_or(ValueFault::Decimal)?;
-        let negative = *first & 0x80 == 0;
-        *first ^= 0x80;
-        if negative {
-            for byte in target {
-                *byte = !*byte;
-            }
-        }
-        Ok(Raw { bytes, used, negative })
+    #[inline]
+    fn read_groups<'a>(self, wire: &mut Wire<'a>) -> Result<Groups<'a>, ValueFault> {
+        let bytes = wire.take(usize::from(self.bytes))?;
+        let negative = bytes.first().is_none_or(|first| first & 0x80 == 0);
+        let flip = if negative { u32::MAX } else { 0 };
+        Ok(Groups { wire: Wire::new(bytes), negative, flip, sign: 0x80 })
     }
 }
 
-/// A value's bytes as if it were positive.
-struct Raw {
-    bytes: [u8; BYTES_MAX],
-    used: usize,
+/// The groups of one value.
+struct Groups<'a> {
+    wire: Wire<'a>,
     negative: bool,
+    /// The bits that a negative value has flipped.
+    flip: u32,
+    /// The bit that the first byte has flipped.
+    sign: u32,
 }
 
-impl Raw {
-    fn bytes(&self) -> &[u8] {
-        self.bytes.get(..self.used).unwrap_or_default()
+impl Groups<'_> {
+    /// A group's value, and the power of ten that it stays below.
+    #[inline(always)]
+    fn next(&mut self, digits: u8) -> Result<(u32, u32), ValueFault> {
+        let (raw, mask) = match group_bytes(digits) {
+            1 => (u32::from(self.wire.u8()?) ^ self.sign, 0xff),
+            2 => (u32::from(self.wire.array().map(u16::from_be_bytes)?) ^ (self.sign << 8), 0xffff),
+            3 => {
+                let [a, b, c] = self.wire.array()?;
+                (u32::from_be_bytes([0, a, b, c]) ^ (self.sign << 16), 0xff_ffff)
+            }
+            _ => (self.wire.array().map(u32::from_be_bytes)? ^ (self.sign << 24), u32::MAX),
+        };
+        self.sign = 0;
+        let value = (raw ^ self.flip) & mask;
+        let ceiling = CEILINGS.get(usize::from(digits)).copied().unwrap_or(0);
+        if value >= ceiling { Err(ValueFault::Decimal) } else { Ok((value, ceiling)) }
     }
 }
 
-fn group_bytes(digits: u8) -> usize {
+#[inline(always)]
+fn group_bytes(digits: u8) -> u8 {
     match digits {
         0 => 0,
         1 | 2 => 1,
@@ -147,17 +171,6 @@ fn group_bytes(digits: u8) -> usize {
         5 | 6 => 3,
         _ => 4,
     }
-}
-
-/// A group's value, and the power of ten that it stays below.
-fn read_group(wire: &mut Wire<'_>, digits: u8) -> Result<(u32, u32), ValueFault> {
-    let value = wire.uint_be(group_bytes(digits))?;
-    let ceiling = 10_u32.pow(u32::from(digits.min(GROUP_DIGITS)));
-    let value = u32::try_from(value).map_err(|_| ValueFault::Decimal)?;
-    if value >= ceiling {
-        return Err(ValueFault::Decimal);
-    }
-    Ok((value, ceiling))
 }
 
 fn decimal_digits(value: u32) -> usize {

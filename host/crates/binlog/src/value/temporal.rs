@@ -85,7 +85,8 @@ pub(crate) fn read_time(wire: &mut Wire<'_>, fraction: Fraction) -> Result<i64, 
 /// Microseconds since 1970-01-01T00:00 on the wall.
 #[inline]
 pub(crate) fn read_datetime(wire: &mut Wire<'_>, fraction: Fraction) -> Result<i64, ValueFault> {
-    let packed = wire.uint_be(5)?;
+    let [a, b, c, d, e] = wire.array()?;
+    let packed = u64::from_be_bytes([0, 0, 0, a, b, c, d, e]);
     let micros = fraction.read(wire)?;
     // Negative ones are reserved and never written.
     let positive = packed.checked_sub(0x80_0000_0000).ok_or(ValueFault::Date)?;
