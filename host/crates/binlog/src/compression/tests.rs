@@ -80,7 +80,7 @@ fn packed_rows_keep_their_bitmaps() {
 }
 
 /// A payload event's body around some events.
-pub(crate) fn payload(events: &[(EventKind, &[u8])], announced: Option<u8>) -> Vec<u8> {
+pub(crate) fn payload(events: &[(EventKind, &[u8])], announced: Option<u16>) -> Vec<u8> {
     let mut plain = Vec::new();
     for (kind, body) in events {
         let length = u32::try_from(19 + body.len()).expect("short");
@@ -90,8 +90,12 @@ pub(crate) fn payload(events: &[(EventKind, &[u8])], announced: Option<u8>) -> V
         plain.extend_from_slice(body);
     }
     let packed = zstd::stream::encode_all(plain.as_slice(), 3).expect("memory");
-    let unpacked = announced.unwrap_or_else(|| u8::try_from(plain.len()).expect("short"));
-    let mut body = vec![2, 1, 0, 3, 1, unpacked, 1, 1, u8::try_from(packed.len()).expect("short")];
+    let unpacked = announced.unwrap_or_else(|| u16::try_from(plain.len()).expect("short"));
+    let mut body = vec![2, 1, 0];
+    for (field, value) in [(3, unpacked), (1, u16::try_from(packed.len()).expect("short"))] {
+        body.extend([field, 3, 0xfc]);
+        body.extend(value.to_le_bytes());
+    }
     body.push(0);
     body.extend(packed);
     body

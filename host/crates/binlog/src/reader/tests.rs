@@ -419,3 +419,59 @@ fn a_server_that_gives_not_every_transaction_a_gtid_is_read_by_offsets() {
     assert!(end(false).gtids.is_some());
     assert_eq!(end(true), Position { gtids: None, ..end(false) });
 }
+
+#[test]
+fn a_savepoint_in_the_middle_of_a_part_keeps_what_is_before_it() {
+    for (batch_images_max, transaction_bytes_max) in [(1, 1 << 20), (3, 1 << 20), (3, 0), (100, 0)]
+    {
+        let mut log = Recording::mysql();
+        let rows = log.find(EventKind::WRITE_ROWS);
+        let (header, body) = log.events[rows].clone();
+        log.query_before(EventKind::XID, "SAVEPOINT `s`");
+        for _ in 0..7 {
+            log.put_before(EventKind::XID, header, &body);
+        }
+        log.query_before(EventKind::XID, "ROLLBACK TO `s`");
+        log.put_before(EventKind::XID, header, &body);
+        let options =
+            ReadOptions { batch_images_max, transaction_bytes_max, ..ReadOptions::default() };
+        let (slices, error) = log.read(options);
+        assert!(error.is_none(), "{error:?}");
+        let batches: Vec<_> = slices.iter().flat_map(|slice| &slice.batches).collect();
+        let rows: Vec<_> = (batches.iter())
+            .flat_map(|batch| (0..batch.len()).filter_map(|image| batch.images().origin(image)))
+            .map(|(mark, row)| (mark.event_offset, row))
+            .collect();
+        assert_eq!(rows.len(), 2, "{batch_images_max} {transaction_bytes_max} {rows:?}");
+        assert_eq!(rows.iter().map(|(_, row)| *row).collect::<Vec<_>>(), [0, 1]);
+    }
+}
+
+#[test]
+fn a_definition_in_a_compressed_transaction_closes_a_slice_before_its_rows() {
+    let mut log = Recording::mysql();
+    let (_, create) = log.make("CREATE TABLE c.ro (id INT PRIMARY KEY)");
+    let (_, begin) = log.make("BEGIN");
+    let body = |log: &Recording, kind| log.events[log.find(kind)].1.clone();
+    let kinds = [EventKind::TABLE_MAP, EventKind::WRITE_ROWS, EventKind::XID];
+    let [map, rows, xid] = kinds.map(|kind| body(&log, kind));
+    let events: [(EventKind, &[u8]); 5] = [
+        (EventKind::QUERY, &begin),
+        (EventKind::QUERY, &create),
+        (EventKind::TABLE_MAP, &map),
+        (EventKind::WRITE_ROWS, &rows),
+        (EventKind::XID, &xid),
+    ];
+    let packed = crate::compression::tests::payload(&events, None);
+    let at = log.find(EventKind::XID);
+    let (header, _) = log.events[at];
+    log.events[at] = (Header { kind: EventKind::TRANSACTION_PAYLOAD, ..header }, packed);
+    log.remove(EventKind::WRITE_ROWS).remove(EventKind::TABLE_MAP).remove(EventKind::QUERY);
+    let (slices, error) = log.read(ReadOptions::default());
+    assert!(error.is_none(), "{error:?}");
+    let shape: Vec<_> =
+        slices.iter().map(|slice| (slice.images(), slice.schema_change.is_some())).collect();
+    assert!(shape.ends_with(&[(0, true), (1, false)]), "{shape:?}");
+    let ends: Vec<_> = slices.iter().rev().take(2).map(|slice| slice.end.offset).collect();
+    assert!(ends[0] > ends[1], "the transaction ends once: {ends:?}");
+}

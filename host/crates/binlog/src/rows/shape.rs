@@ -16,10 +16,13 @@ pub(super) enum Shape {
 impl Shape {
     /// From a bitmap of `width` bits, the first one the least significant.
     pub(super) fn of(bitmap: &[u8], width: usize) -> Self {
+        if (0..width).all(|column| super::bit_lsb(bitmap, column)) {
+            return Self::Full;
+        }
         let present: Box<[bool]> =
             (0..width).map(|column| super::bit_lsb(bitmap, column)).collect();
         let count = present.iter().filter(|is_present| **is_present).count();
-        if count == width { Self::Full } else { Self::Part { present, count } }
+        Self::Part { present, count }
     }
 
     pub(super) fn is_full(&self) -> bool {
