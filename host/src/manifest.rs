@@ -234,6 +234,18 @@ pub struct TableRule {
     pub id_columns: Option<Vec<String>>,
     /// Whether id columns without a proof are taken to be unique.
     pub trust_ids: bool,
+    /// What becomes of a table for which nothing identifies a row.
+    pub without_key: WithoutKey,
+}
+
+/// What becomes of a table for which nothing identifies a row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WithoutKey {
+    /// The pipeline stops.
+    #[default]
+    Stop,
+    /// Its target is a multiset of whole rows.
+    WholeRow,
 }
 
 /// `[sink]`: where the tables lie and how they are kept.

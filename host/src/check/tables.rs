@@ -26,6 +26,9 @@ pub(super) fn check(
         match chain.plan(schema, &settings) {
             Ok(Some(plan)) => {
                 let (finding, target) = planned(manifest, subject, &plan);
+                // Rows without a key need not be told apart.
+                let counted = plan.schema().key_proof == KeyProof::WholeRow;
+                let target = target.filter(|_| !counted);
                 findings.push(finding);
                 let tables = target.map(|target| by_target.entry(target).or_default());
                 let name = schema.name.to_string();
@@ -57,9 +60,10 @@ fn planned(manifest: &Manifest, subject: String, plan: &TablePlan) -> (Finding, 
     let output = plan.schema();
     let ids = output.id_columns.iter().filter_map(|id| output.columns.get(*id));
     let ids = ids.map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ");
-    let proof = match output.key_proof {
-        KeyProof::Source => "unique at the source",
-        KeyProof::Trusted => "trusted to be unique",
+    let ids = match output.key_proof {
+        KeyProof::Source => format!("id columns {ids} (unique at the source)"),
+        KeyProof::Trusted => format!("id columns {ids} (trusted to be unique)"),
+        KeyProof::WholeRow => "whole-row: no key, equal rows are counted".to_owned(),
     };
     let decided =
         plan.decisions().iter().map(|(plugin, decision)| format!("; {plugin}: {decision}"));
@@ -67,12 +71,11 @@ fn planned(manifest: &Manifest, subject: String, plan: &TablePlan) -> (Finding, 
     let columns = output.columns.len();
     match manifest.sink.path.render(plan.base_route()) {
         Ok(target) => {
-            let message =
-                format!("to {target}, {columns} columns, id columns {ids} ({proof}){decided}");
+            let message = format!("to {target}, {columns} columns, {ids}{decided}");
             (Finding::ok(subject, message), Some(target.to_string()))
         }
         Err(error) => {
-            let message = format!("{error}; id columns {ids} ({proof}){decided}");
+            let message = format!("{error}; {ids}{decided}");
             let remedy = "see that a plugin routes every row of this table, or take the placeholder \
                           out of the path";
             (Finding::warning(subject, message, remedy), None)

@@ -68,10 +68,13 @@ fn as_text(report: &TableReport) -> String {
             text.push_str(&format!("{name:10} {value}\n"));
         }
     }
+    if report.whole_row {
+        text.push_str("key        whole-row: none, equal rows are counted\n");
+    }
     let width = report.columns.iter().map(|c| c.name.chars().count()).max().unwrap_or(0);
     text.push_str("columns\n");
     for column in &report.columns {
-        let id = if column.id { "  id" } else { "" };
+        let id = if column.id && !report.whole_row { "  id" } else { "" };
         text.push_str(&format!("  {:width$}  {}{id}\n", column.name, column.data_type));
     }
     text

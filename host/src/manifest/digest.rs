@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{Manifest, OnRowError, ZeroDates};
+use super::{Manifest, OnRowError, WithoutKey, ZeroDates};
 
 /// Raised when a source type is stored in another Delta type than before: targets written under an
 /// older mapping are then known.
@@ -30,6 +30,10 @@ impl Manifest {
             digest.number(u64::from(rule.id_columns.is_some()));
             digest.texts(rule.id_columns.as_deref().unwrap_or_default());
             digest.number(rule.trust_ids.into());
+            // Only where it is set: digests of manifests from before the key stay as they are.
+            if rule.without_key == WithoutKey::WholeRow {
+                digest.text("whole-row");
+            }
         }
         digest.finish()
     }

@@ -45,7 +45,7 @@ pub(crate) const SECTIONS: [(&str, &[&str]); 6] = [
             "files",
         ],
     ),
-    ("table", &["match", "id-columns", "trust-ids", "deletes"]),
+    ("table", &["match", "id-columns", "trust-ids", "without-key", "deletes"]),
     (
         "sink",
         &[

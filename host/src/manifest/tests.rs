@@ -82,6 +82,7 @@ component = "/opt/route.wasm"
 match = "shop.order_lines"
 id-columns = ["order_id", "line_no"]
 trust-ids = true
+without-key = "whole-row"
 deletes = "remove"
 
 [sink]
@@ -128,6 +129,7 @@ fn every_key_becomes_its_setting() {
         Some(&["order_id".to_owned(), "line_no".to_owned()][..])
     );
     assert!(rule.trust_ids);
+    assert_eq!(rule.without_key, WithoutKey::WholeRow);
     let sink = &manifest.sink;
     assert_eq!(sink.path.source(), "/etc/sluice/lake/{db}/{table}");
     assert_eq!(sink.path_written.source(), "lake/{db}/{table}");
@@ -144,6 +146,7 @@ fn a_short_manifest_has_defaults() {
     assert_eq!(manifest.source.start, StartAt::Earliest);
     assert!(manifest.source.tables.is_empty());
     assert!(!manifest.tables[0].trust_ids && manifest.tables[0].id_columns.is_none());
+    assert_eq!(manifest.tables[0].without_key, WithoutKey::Stop);
 }
 
 #[test]
@@ -459,6 +462,7 @@ fn the_digest_changes_with_what_decides_results_alone() {
     }
     for (from, to) in [
         ("trust-ids = true", "trust-ids = false"),
+        ("without-key = \"whole-row\"", "without-key = \"stop\""),
         ("\"line_no\"", "\"line\""),
         ("tables = \"shop.users\"", "tables = \"shop.user\""),
         ("path = \"lake/{db}/{table}\"", "path = \"lake/{db}_{table}\""),

@@ -3,11 +3,11 @@
 use std::collections::{HashMap, HashSet};
 
 use change::{Batch, LogSlice, Position, SchemaChange, TableName, Transformed};
-use plugin::{Chain, TableSettings};
+use plugin::{Chain, TableSettings, WithoutKey};
 
 use super::dead_letter::DeadLetter;
 use super::error::RunError;
-use crate::manifest::{Manifest, OnRowError, TableRule};
+use crate::manifest::{self, Manifest, OnRowError, TableRule};
 
 /// A slice as it left the chain.
 pub struct TransformedSlice {
@@ -116,5 +116,9 @@ pub fn settings_of(rules: &[TableRule], name: &TableName) -> TableSettings {
     TableSettings {
         id_columns: rule.and_then(|rule| rule.id_columns.clone()),
         trust_ids: rule.is_some_and(|rule| rule.trust_ids),
+        without_key: match rule.map(|rule| rule.without_key) {
+            Some(manifest::WithoutKey::WholeRow) => WithoutKey::WholeRow,
+            Some(manifest::WithoutKey::Stop) | None => WithoutKey::Stop,
+        },
     }
 }

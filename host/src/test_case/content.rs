@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+/// What stands for the id columns of a table without a key.
+pub(super) const WHOLE_ROW: &str = "whole-row";
+
 /// A row: its columns by name.
 pub(super) type Row = Map<String, Value>;
 
@@ -25,26 +28,33 @@ pub struct Content {
 pub struct TableContent {
     /// Names and logical types, in order.
     pub columns: Vec<(String, String)>,
-    /// The columns that identify a row.
-    pub id_columns: Vec<String>,
+    /// The columns that identify a row; none: nothing does, and equal rows are counted.
+    pub id_columns: Option<Vec<String>>,
     /// By key.
     pub rows: Vec<Row>,
 }
 
 impl TableContent {
-    /// The values of a row's id columns.
+    /// The values of a row's id columns; all of them where rows have no key.
     #[must_use]
     pub fn key(&self, row: &Row) -> Row {
         let value = |name: &String| row.get(name).cloned().unwrap_or(Value::Null);
-        self.id_columns.iter().map(|name| (name.clone(), value(name))).collect()
+        match &self.id_columns {
+            Some(ids) => ids.iter().map(|name| (name.clone(), value(name))).collect(),
+            None => self.columns.iter().map(|(name, _)| (name.clone(), value(name))).collect(),
+        }
     }
 
-    /// `{"columns":{…},"id-columns":[…]}`.
+    /// `{"columns":{…},"id-columns":[…]}`, without a key `"id-columns":"whole-row"`.
     #[must_use]
     pub fn header(&self) -> Value {
         let columns: Row =
             self.columns.iter().map(|(name, t)| (name.clone(), t.as_str().into())).collect();
-        serde_json::json!({ "columns": columns, "id-columns": self.id_columns })
+        let ids = match &self.id_columns {
+            Some(ids) => serde_json::json!(ids),
+            None => WHOLE_ROW.into(),
+        };
+        serde_json::json!({ "columns": columns, "id-columns": ids })
     }
 }
 

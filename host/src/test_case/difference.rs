@@ -133,6 +133,10 @@ fn compare_table(
         // Without the same keys no row can be found again.
         return;
     }
+    if expected.id_columns.is_none() {
+        compare_counted(target, expected, got, differences);
+        return;
+    }
     let by_key = |table: &TableContent| -> BTreeMap<String, Row> {
         let key = |row: &Row| Value::Object(table.key(row)).to_string();
         table.rows.iter().map(|row| (key(row), row.clone())).collect()
@@ -151,6 +155,28 @@ fn compare_table(
             differences.push(Difference::UnexpectedRow { target, row });
         }
     }
+}
+
+/// Rows without a key are compared as a multiset.
+fn compare_counted(
+    target: &str,
+    expected: &TableContent,
+    got: &TableContent,
+    differences: &mut Vec<Difference>,
+) {
+    let mut open: Vec<Row> = expected.rows.iter().map(|row| expected.key(row)).collect();
+    for row in got.rows.iter().map(|row| got.key(row)) {
+        match open.iter().position(|wanted| *wanted == row) {
+            Some(at) => drop(open.swap_remove(at)),
+            None => {
+                let target = target.to_owned();
+                differences.push(Difference::UnexpectedRow { target, row });
+            }
+        }
+    }
+    let missing = open.into_iter();
+    differences
+        .extend(missing.map(|key| Difference::MissingRow { target: target.to_owned(), key }));
 }
 
 fn compare_row(

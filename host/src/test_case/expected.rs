@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::case::CaseError;
-use super::content::{Content, RejectedRow, Row, TableContent};
+use super::content::{Content, RejectedRow, Row, TableContent, WHOLE_ROW};
 
 const REJECTED: &str = "rejected.jsonl";
 const CHANGES: &str = "changes.jsonl";
@@ -103,7 +103,7 @@ fn table(path: &Path) -> Result<TableContent, CaseError> {
         "the first line has to be {\"columns\":{\"name\":\"type\",…},\"id-columns\":[\"name\",…]}";
     let (line, header) = lines.next().ok_or_else(|| wrong(path, 1, shape))?;
     let mut content = header_of(&header).ok_or_else(|| wrong(path, line, shape))?;
-    if let Some(id) = content.id_columns.iter().find(|id| !has_column(&content, id)) {
+    if let Some(id) = content.id_columns.iter().flatten().find(|id| !has_column(&content, id)) {
         return Err(wrong(path, line, format!("id column `{id}` is not among the columns")));
     }
     let mut keys = BTreeSet::new();
@@ -115,7 +115,8 @@ fn table(path: &Path) -> Result<TableContent, CaseError> {
                 format!("column `{name}` is not among the columns of line 1"),
             ));
         }
-        if !keys.insert(Value::Object(content.key(&row)).to_string()) {
+        let key = Value::Object(content.key(&row)).to_string();
+        if content.id_columns.is_some() && !keys.insert(key) {
             return Err(wrong(path, line, "this key is in the file twice"));
         }
         content.rows.push(row);
@@ -132,11 +133,14 @@ pub(super) fn header_of(header: &Map<String, Value>) -> Option<TableContent> {
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let columns = header.get("columns")?.as_object()?;
     let columns = columns.iter().map(|(name, t)| Some((name.clone(), text(t)?)));
-    let ids = header.get("id-columns")?.as_array()?.iter().map(text);
+    let id_columns = match header.get("id-columns")? {
+        Value::String(word) if word == WHOLE_ROW => None,
+        ids => Some(ids.as_array()?.iter().map(text).collect::<Option<_>>()?),
+    };
     let is_all = header.len() == 2;
     is_all.then_some(TableContent {
         columns: columns.collect::<Option<_>>()?,
-        id_columns: ids.collect::<Option<_>>()?,
+        id_columns,
         rows: Vec::new(),
     })
 }

@@ -179,8 +179,12 @@ fn net_changes(changes: &TargetChanges) -> Vec<Value> {
     let types = changes.schema.column_types();
     let ids: Vec<_> =
         changes.schema.id_columns().iter().filter_map(|at| types.get(*at).copied()).collect();
-    let gone = rows_of(&changes.gone, &ids).into_iter();
-    let gone = gone.map(|key| json!({ "target": target, "delete": key }));
+    let counts = changes.gone_counts.iter().flatten().copied().chain(std::iter::repeat(1));
+    let gone = rows_of(&changes.gone, &ids).into_iter().zip(counts);
+    let gone = gone.flat_map(|(key, count)| {
+        let delete = json!({ "target": target, "delete": key });
+        std::iter::repeat_n(delete, usize::try_from(count).unwrap_or(usize::MAX))
+    });
     let written = rows_of(&changes.rows, types).into_iter();
     gone.chain(written.map(|row| json!({ "target": target, "write": row }))).collect()
 }

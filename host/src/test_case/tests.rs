@@ -205,7 +205,7 @@ fn rejected_rows_are_compared_without_their_order_and_detail() {
 fn a_result_that_depends_on_batches_is_told_as_such() {
     let table = |value: i32| TableContent {
         columns: vec![("id".to_owned(), "int32".to_owned()), ("v".to_owned(), "int32".to_owned())],
-        id_columns: vec!["id".to_owned()],
+        id_columns: Some(vec!["id".to_owned()]),
         rows: vec![serde_json::from_value(json!({ "id": 1, "v": value })).expect("an object")],
     };
     let content = |value| Content {

@@ -103,7 +103,8 @@ impl Plugged {
         };
         let engine = Engine::new(EngineOptions::default())?;
         let mut chain = Chain::load(&engine, vec![spec])?;
-        let settings = TableSettings { id_columns: None, trust_ids: false };
+        let settings =
+            TableSettings { id_columns: None, trust_ids: false, ..TableSettings::default() };
         let plan =
             chain.plan(batch.schema(), &settings)?.context("the plugin excludes the table")?;
         Ok(Self { chain, plan })

@@ -115,6 +115,7 @@ impl Table {
                 vec![Arc::new(Int64Array::from(gone.to_vec()))],
             )?,
             gone_inserted: BooleanBuffer::new_unset(gone.len()),
+            gone_counts: None,
             counts: ChangeCounts::default(),
             sources: Arc::default(),
             absent: std::collections::BTreeSet::default(),

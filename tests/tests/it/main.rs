@@ -20,3 +20,4 @@ mod offline_cases;
 mod plugin;
 mod quickstart;
 mod recorded;
+mod whole_rows;

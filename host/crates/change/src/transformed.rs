@@ -18,6 +18,9 @@ pub enum KeyProof {
     Source,
     /// The manifest says so (`trust-ids = true`).
     Trusted,
+    /// Nothing but the whole row does: the target is a multiset, in which equal rows are counted. The
+    /// id columns are all columns.
+    WholeRow,
 }
 
 /// The columns that a chain gives to a table.

@@ -96,6 +96,7 @@ fn epoch(
         rows,
         gone: RecordBatch::try_new(schema.id_arrow(), vec![keys]).expect("a batch"),
         gone_inserted: BooleanBuffer::from_iter(gone.iter().map(|_| false)),
+        gone_counts: None,
         counts: ChangeCounts::default(),
         sources: Arc::new(SourceKeys::default()),
         absent: std::collections::BTreeSet::default(),

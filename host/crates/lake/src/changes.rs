@@ -26,6 +26,10 @@ pub struct ChangeCounts {
 
 /// One target's net changes of one epoch. Every key is in `rows` or in `gone`, never in both, and
 /// at most once.
+///
+/// A target without a key (`schema.is_whole_row()`) is a multiset, and a key is a whole row, NULLs
+/// included: `rows` holds each as often as it is added, and nothing is looked for on their account;
+/// `gone` holds each once, with the count of those to be deleted. No row is in both.
 #[derive(Clone, Debug)]
 pub struct TargetChanges {
     /// Where they go.
@@ -44,6 +48,8 @@ pub struct TargetChanges {
     pub gone: RecordBatch,
     /// One bit for each of `gone`, as `rows_inserted`.
     pub gone_inserted: BooleanBuffer,
+    /// For each of `gone` how many rows are to be deleted, 1 at least; none where rows have a key.
+    pub gone_counts: Option<Vec<u32>>,
     /// Changes folded.
     pub counts: ChangeCounts,
     /// How the source tables of this target are told apart, as of the end of this epoch. To be

@@ -10,6 +10,7 @@
 
 mod gather;
 mod keys;
+mod multiset;
 mod partial;
 mod prepared;
 mod target;
@@ -243,7 +244,9 @@ impl Fold {
         let former = walk.before.take();
         let former = former.filter(|f| f.after == image && f.target == entrance.target);
         // A before image counts as a delete, unless the next image writes the same row again.
-        if former.is_some_and(|f| f.entry == entry) {
+        // Without a key it is one row that was changed, whatever it says now.
+        let is_counted = prepared.key_proof() == change::KeyProof::WholeRow;
+        if former.is_some_and(|f| f.entry == entry || is_counted) {
             target.uncount_delete();
         }
         if kind.is_new() && !prepared.is_whole(image) {

@@ -19,6 +19,8 @@ use crate::changes::{Gaps, TargetChanges};
 use crate::error::{FoldError, LakeError};
 use crate::stored::{StoredSchema, text};
 
+mod multiset;
+
 /// Tables by target.
 #[derive(Debug, Default)]
 pub struct MemoryTables {
@@ -60,18 +62,27 @@ impl MemoryTables {
     }
 }
 
-/// A table in memory: rows sorted by the id columns.
+/// A table in memory: rows sorted by the id columns; where there is no key, by all columns.
 #[derive(Debug)]
 pub struct MemoryTable {
     /// In the table's order: those of the first epoch, then what later ones added.
     columns: Vec<(String, ColumnType)>,
     ids: SchemaRef,
+    /// Whether rows have no key: what a row is found by then ends with a number of its own.
+    whole_row: bool,
+    next: u64,
     rows: BTreeMap<Box<[u8]>, (Arc<RecordBatch>, usize)>,
 }
 
 impl MemoryTable {
     fn new(schema: &StoredSchema) -> Self {
-        Self { columns: Vec::new(), ids: schema.id_arrow(), rows: BTreeMap::new() }
+        Self {
+            columns: Vec::new(),
+            ids: schema.id_arrow(),
+            whole_row: schema.is_whole_row(),
+            next: 0,
+            rows: BTreeMap::new(),
+        }
     }
 
     /// The number of rows.
@@ -87,14 +98,18 @@ impl MemoryTable {
     }
 
     /// The first line of an expected file: `{"columns":{name:type,..},"id-columns":[name,..]}`, with
-    /// logical types.
+    /// logical types; the id columns of a table without a key are `"whole-row"`.
     #[must_use]
     pub fn header(&self) -> Value {
         let columns = self.columns.iter().map(|(name, t)| (name.clone(), t.to_string().into()));
         let ids = self.ids.fields().iter().map(|f| Value::from(f.name().as_str()));
+        let ids = match self.whole_row {
+            true => Value::from("whole-row"),
+            false => Value::Array(ids.collect()),
+        };
         let parts = [
             ("columns".to_owned(), Value::Object(columns.collect())),
-            ("id-columns".to_owned(), Value::Array(ids.collect())),
+            ("id-columns".to_owned(), ids),
         ];
         Value::Object(Map::from_iter(parts))
     }
@@ -127,8 +142,13 @@ impl MemoryTable {
 
     fn apply(&mut self, changes: &TargetChanges) -> Result<(), LakeError> {
         let wrong = |reason| FoldError::Changes { target: changes.target.clone(), reason };
-        if changes.schema.id_arrow() != self.ids {
+        if changes.schema.is_whole_row() != self.whole_row
+            || (!self.whole_row && changes.schema.id_arrow() != self.ids)
+        {
             return Err(wrong("the id columns are not those of the table").into());
+        }
+        if self.whole_row {
+            return self.apply_counted(changes);
         }
         self.widen(&changes.schema).map_err(wrong)?;
         let ids = changes.schema.id_columns();

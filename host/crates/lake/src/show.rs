@@ -10,6 +10,7 @@ use crate::error::LakeError;
 use crate::storage::{Home, StoreOptions};
 use crate::table::compat;
 use crate::table::entry;
+use crate::table::identity::RowIdentity;
 use crate::table::progress::Progress;
 use crate::table::state::{PIPELINE_PROPERTY, State};
 
@@ -43,6 +44,8 @@ pub struct TableReport {
     pub bytes: u64,
     /// Files with a deletion vector.
     pub deletion_vectors: usize,
+    /// Whether its rows have no key and equal ones are counted; every column is an id column then.
+    pub whole_row: bool,
     /// Its columns, in order.
     pub columns: Vec<ColumnReport>,
     /// Features of its protocol.
@@ -90,6 +93,7 @@ pub async fn show(path: &str, store: &StoreOptions) -> Result<TableReport, LakeE
         files: state.files.len(),
         bytes: state.files.iter().map(|f| f.size()).sum(),
         deletion_vectors: state.files.iter().filter(|f| f.vector().is_some()).count(),
+        whole_row: state.identity() == Some(RowIdentity::WholeRow),
         columns: columns.collect(),
         features: compat::features(&state.protocol),
         properties: properties.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),

@@ -24,6 +24,10 @@ use crate::stored::{StoredSchema, text};
 pub struct SourceKeys {
     /// The names of the id columns, in key order.
     pub id_columns: Vec<String>,
+    /// Whether the target has no key and its rows are counted: the id columns are all columns then,
+    /// and the tables need not be told apart.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub whole_row: bool,
     /// The source tables, in the order in which they reached the target.
     pub tables: Vec<SourceKey>,
 }
@@ -41,7 +45,8 @@ pub struct SourceKey {
 impl SourceKeys {
     /// The state of a new target.
     pub(crate) fn of(schema: &StoredSchema) -> Self {
-        Self { id_columns: schema.id_names().map(str::to_owned).collect(), tables: Vec::new() }
+        let id_columns = schema.id_names().map(str::to_owned).collect();
+        Self { id_columns, whole_row: schema.is_whole_row(), tables: Vec::new() }
     }
 
     /// A batch of a source table begins; `ids` are its id columns in the order of the target's schema.
@@ -52,16 +57,24 @@ impl SourceKeys {
         table: &TableName,
         ids: Vec<ArrayRef>,
     ) -> Result<Watch, LakeError> {
+        if self.whole_row && schema.is_whole_row() {
+            let new = schema.id_names().filter(|n| !self.id_columns.iter().any(|k| k == n));
+            let new: Vec<String> = new.map(str::to_owned).collect();
+            self.id_columns.extend(new);
+        }
         let order = self.order(schema).ok_or_else(|| FoldError::IdColumnsChanged {
             target: target.clone(),
             table: table.clone(),
-            known: self.id_columns.join(", "),
-            found: schema.id_names().collect::<Vec<_>>().join(", "),
+            known: listed(self.whole_row, self.id_columns.iter().map(String::as_str)),
+            found: listed(schema.is_whole_row(), schema.id_names()),
         })?;
         let known = self.tables.iter().position(|k| k.table == *table);
         let source = known.unwrap_or(self.tables.len());
         if known.is_none() {
             self.tables.push(SourceKey { table: table.clone(), constants: Vec::new() });
+        }
+        if self.whole_row {
+            return Ok(Watch { source, first: None, columns: Vec::new() });
         }
         let constants = self.tables.get(source).map_or(&[][..], |k| &k.constants);
         let mut watched = Vec::new();
@@ -79,6 +92,10 @@ impl SourceKeys {
 
     /// For each id column of the schema its index here; none where they are not the same ones.
     fn order(&self, schema: &StoredSchema) -> Option<Vec<usize>> {
+        if self.whole_row || schema.is_whole_row() {
+            // A table may lack columns that the target has.
+            return (self.whole_row && schema.is_whole_row()).then(Vec::new);
+        }
         let order: Option<Vec<usize>> =
             schema.id_names().map(|n| self.id_columns.iter().position(|k| k == n)).collect();
         order.filter(|o| o.len() == self.id_columns.len())
@@ -200,6 +217,11 @@ impl Watch {
         }
         keys.check_apart(target, self.source)
     }
+}
+
+/// The id columns for an error.
+fn listed<'a>(whole_row: bool, names: impl Iterator<Item = &'a str>) -> String {
+    if whole_row { "the whole row".to_owned() } else { names.collect::<Vec<_>>().join(", ") }
 }
 
 fn constant(column: &ArrayRef, row: usize) -> Option<String> {

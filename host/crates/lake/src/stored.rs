@@ -50,10 +50,17 @@ impl StoredSchema {
     /// # Errors
     /// Where there are no id columns, one is a float or named twice, or a column's name cannot be
     /// written. Floats are refused as id columns: two values that print alike may differ, -0.0 and
-    /// 0.0 are one value and two, and file bounds say nothing of NaN.
+    /// 0.0 are one value and two, and file bounds say nothing of NaN. Where whole rows are compared
+    /// they are compared bit by bit.
     pub fn of(output: &OutputSchema) -> Result<Self, LakeError> {
         check_names(output)?;
-        check_id_columns(output)?;
+        let id_columns = match output.key_proof {
+            KeyProof::WholeRow => (0..output.columns.len()).collect(),
+            KeyProof::Source | KeyProof::Trusted => {
+                check_id_columns(output)?;
+                output.id_columns.clone()
+            }
+        };
         let fields = output.columns.iter().map(|c| {
             let stored = stored_type(c.column_type);
             Field::new(&c.name, stored, true)
@@ -61,7 +68,7 @@ impl StoredSchema {
         Ok(Self {
             arrow: Arc::new(Schema::new(fields.collect::<Vec<_>>())),
             column_types: output.columns.iter().map(|c| c.column_type).collect(),
-            id_columns: output.id_columns.clone(),
+            id_columns,
             source: output.source.clone(),
             key_proof: output.key_proof,
         })
@@ -124,6 +131,13 @@ impl StoredSchema {
     #[must_use]
     pub fn key_proof(&self) -> KeyProof {
         self.key_proof
+    }
+
+    /// Whether the target is a multiset of whole rows: the id columns are all columns, may be NULL and
+    /// may be floats, and equal rows are counted.
+    #[must_use]
+    pub fn is_whole_row(&self) -> bool {
+        self.key_proof == KeyProof::WholeRow
     }
 
     /// The stored form of columns in the Arrow types of [`ColumnType::arrow`]. Columns whose stored

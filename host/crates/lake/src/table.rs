@@ -14,9 +14,11 @@ pub(crate) mod conflict;
 pub(crate) mod deletion;
 pub(crate) mod entry;
 pub(crate) mod files;
+pub(crate) mod identity;
 pub(crate) mod keys;
 pub(crate) mod locate;
 pub(crate) mod merge;
+pub(crate) mod multiset;
 pub(crate) mod open;
 pub(crate) mod progress;
 pub(crate) mod read;
@@ -40,6 +42,7 @@ use crate::marker;
 use crate::sources::SourceKeys;
 use crate::storage::{Home, Published};
 use crate::table::entry::Operation;
+use crate::table::identity::RowIdentity;
 use crate::table::locate::Caches;
 use crate::table::progress::{Lookups, Progress};
 use crate::table::state::State;
@@ -109,8 +112,18 @@ impl Table {
     /// columns stands in the table's properties as well.
     pub(crate) fn source_keys(&self) -> Option<SourceKeys> {
         let known = self.progress.sources.clone();
-        let of = |id_columns| SourceKeys { id_columns, tables: Vec::new() };
+        let whole_row = self.is_whole_row();
+        let of = |id_columns| SourceKeys { id_columns, whole_row, tables: Vec::new() };
         known.or_else(|| self.state.id_columns().map(of))
+    }
+
+    /// Whether the table is a multiset of whole rows.
+    pub(crate) fn is_whole_row(&self) -> bool {
+        match self.state.identity() {
+            Some(identity) => identity == RowIdentity::WholeRow,
+            // A table that others made says nothing of it; the pipeline's commits do.
+            None => self.progress.sources.as_ref().is_some_and(|s| s.whole_row),
+        }
     }
 
     fn settings(&self) -> &Settings {

@@ -21,6 +21,8 @@ use change::{
 };
 use delta_kernel::engine::arrow_data::ArrowEngineData;
 
+pub(crate) mod whole_rows;
+
 use crate::changes::{ChangeCounts, TargetChanges};
 use crate::lake::{Clock, Epoch, Lake, LakeOptions, Maintenance};
 use crate::sources::SourceKeys;
@@ -196,6 +198,7 @@ pub(crate) fn changes(
         rows_inserted,
         gone,
         gone_inserted,
+        gone_counts: None,
         counts: ChangeCounts::default(),
         sources: Arc::new(SourceKeys::of(schema)),
         absent: BTreeSet::default(),
@@ -298,13 +301,21 @@ impl Simple {
 
 /// Number and value of every row, by both readers; a row that is there twice fails.
 pub(crate) async fn rows(target: &TargetPath) -> BTreeMap<i32, i32> {
-    let own = own_reader(target).await;
-    let kernel = kernel_reader(target);
-    assert_eq!(own, kernel, "the two readers differ");
+    let own = by_both(target, pairs).await;
     let count = own.len();
     let map: BTreeMap<i32, i32> = own.into_iter().collect();
     assert_eq!(map.len(), count, "a key is there twice");
     map
+}
+
+/// The rows of a table as `take` reads them off its batches, sorted, by both readers.
+pub(crate) async fn by_both<T: Ord + std::fmt::Debug + Send + 'static>(
+    target: &TargetPath,
+    take: fn(&RecordBatch, &mut Vec<T>),
+) -> Vec<T> {
+    let own = own_reader(target, take).await;
+    assert_eq!(own, kernel_reader(target, take), "the two readers differ");
+    own
 }
 
 fn pairs(batch: &RecordBatch, out: &mut Vec<(i32, i32)>) {
@@ -323,7 +334,7 @@ fn pairs(batch: &RecordBatch, out: &mut Vec<(i32, i32)>) {
     }
 }
 
-async fn own_reader(target: &TargetPath) -> Vec<(i32, i32)> {
+async fn own_reader<T: Ord>(target: &TargetPath, take: fn(&RecordBatch, &mut Vec<T>)) -> Vec<T> {
     let home = Home::new(target.clone(), &StoreOptions::default()).expect("a place");
     let state = State::load(&home, None).await.expect("read").expect("a table");
     let caches = Caches::default();
@@ -340,10 +351,10 @@ async fn own_reader(target: &TargetPath) -> Vec<(i32, i32)> {
             for batch in reader {
                 let batch = read::align(&batch.expect("read"), &state.arrow).expect("aligned");
                 let mut all = Vec::new();
-                pairs(&batch, &mut all);
+                take(&batch, &mut all);
                 let rows = all.len() as u64;
                 let live = (start..).zip(all).filter(|(row, _)| !dead.contains(*row));
-                found.extend(live.map(|(_, pair)| pair));
+                found.extend(live.map(|(_, line)| line));
                 start += rows;
             }
         }
@@ -354,7 +365,10 @@ async fn own_reader(target: &TargetPath) -> Vec<(i32, i32)> {
 }
 
 /// The reader of the Delta kernel.
-fn kernel_reader(target: &TargetPath) -> Vec<(i32, i32)> {
+fn kernel_reader<T: Ord + Send + 'static>(
+    target: &TargetPath,
+    take: fn(&RecordBatch, &mut Vec<T>),
+) -> Vec<T> {
     let home = Home::new(target.clone(), &StoreOptions::default()).expect("a place");
     let engine = home.log().engine(None);
     let url = home.url().clone();
@@ -364,7 +378,7 @@ fn kernel_reader(target: &TargetPath) -> Vec<(i32, i32)> {
         let mut found = Vec::new();
         for data in scan.execute(engine).expect("read") {
             let data = ArrowEngineData::try_from_engine_data(data.expect("read")).expect("Arrow");
-            pairs(data.record_batch(), &mut found);
+            take(data.record_batch(), &mut found);
         }
         found.sort_unstable();
         found

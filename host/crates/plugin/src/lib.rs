@@ -35,5 +35,5 @@ pub use limits::{
     ROUTE_VARIABLES_MAX,
 };
 pub use log::{LogLevel, LogLine, LogSink};
-pub use plan::{Decision, TablePlan, TableSettings};
+pub use plan::{Decision, TablePlan, TableSettings, WithoutKey};
 pub use worker::Attachment;

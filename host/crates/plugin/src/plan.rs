@@ -21,6 +21,16 @@ pub(crate) use compose::{Broken, Draft};
 pub(crate) use constant::Constant;
 pub(crate) use view::{ROW_ROUTE_PROPERTY, View};
 
+/// What becomes of a table for which nothing identifies a row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WithoutKey {
+    /// It is refused.
+    #[default]
+    Stop,
+    /// Its target is a multiset of whole rows.
+    WholeRow,
+}
+
 /// What the manifest says about a table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TableSettings {
@@ -28,6 +38,8 @@ pub struct TableSettings {
     pub id_columns: Option<Vec<String>>,
     /// Whether the operator vouches that the id columns are unique.
     pub trust_ids: bool,
+    /// What becomes of the table where the source has no key and nobody gives id columns.
+    pub without_key: WithoutKey,
 }
 
 /// Where a column of the graph comes from.

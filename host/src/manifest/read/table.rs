@@ -1,8 +1,8 @@
 //! `[[table]]`: what holds for some tables only.
 
-use crate::manifest::TableRule;
 use crate::manifest::keys;
 use crate::manifest::section::{Patterns, Section};
+use crate::manifest::{TableRule, WithoutKey};
 
 pub(super) fn read(section: &Section<'_>) -> Option<TableRule> {
     keys::refuse_unknown("table", section.table, section.problems);
@@ -23,9 +23,11 @@ pub(super) fn read(section: &Section<'_>) -> Option<TableRule> {
         );
     }
     let trust_ids = section.flag("trust-ids").unwrap_or(false);
+    let choices = [("stop", WithoutKey::Stop), ("whole-row", WithoutKey::WholeRow)];
+    let without_key = section.choice("without-key", &choices).unwrap_or_default();
     refuse_deletes(section);
     let Patterns { written, matcher } = patterns?;
-    Some(TableRule { tables: matcher, tables_written: written, id_columns, trust_ids })
+    Some(TableRule { tables: matcher, tables_written: written, id_columns, trust_ids, without_key })
 }
 
 fn refuse_deletes(section: &Section<'_>) {

@@ -73,7 +73,7 @@ fn a_lost_checkpoint_counts_every_table_of_unknown_sources_as_seen() {
 fn sources_of(table: &str) -> Option<lake::SourceKeys> {
     let table = change::TableName::new("shop", table);
     let tables = vec![lake::sources::SourceKey { table, constants: Vec::new() }];
-    Some(lake::SourceKeys { id_columns: vec!["id".to_owned()], tables })
+    Some(lake::SourceKeys { id_columns: vec!["id".to_owned()], whole_row: false, tables })
 }
 
 #[test]

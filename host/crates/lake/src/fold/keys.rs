@@ -13,6 +13,7 @@ use arrow_array::types::{
 use arrow_array::{Array, ArrayRef};
 use arrow_row::{RowConverter, Rows, SortField};
 use arrow_schema::{ArrowError, DataType, TimeUnit};
+use change::KeyProof;
 
 /// Flipping the sign bit makes the order of two's complement that of unsigned integers.
 const SIGN_BIT: u64 = 1 << 63;
@@ -40,9 +41,11 @@ pub(super) enum Keys {
 }
 
 impl Keys {
-    /// The keys of these id columns, in key order.
-    pub(super) fn of(id_columns: &[ArrayRef]) -> Result<Self, ArrowError> {
+    /// The keys of these id columns, in key order. Whole rows may hold NULLs, which only the row format
+    /// tells from values.
+    pub(super) fn of(id_columns: &[ArrayRef], proof: KeyProof) -> Result<Self, ArrowError> {
         if let [column] = id_columns
+            && proof != KeyProof::WholeRow
             && let Some(integers) = integers(column)
         {
             return Ok(Self::Integers(integers));

@@ -34,12 +34,13 @@ impl Prepared {
             }
         }
         let ids = id_columns(&stored, &columns);
+        let is_key = !stored.is_whole_row();
         let null_ids = stored.id_columns().iter().copied().zip(&ids).filter_map(|(index, id)| {
-            let nulls = id.nulls().filter(|n| n.null_count() > 0)?;
+            let nulls = id.nulls().filter(|n| is_key && n.null_count() > 0)?;
             Some((index, nulls.clone()))
         });
         let null_ids = null_ids.collect();
-        let keys = Keys::of(&ids)
+        let keys = Keys::of(&ids, stored.key_proof())
             .map_err(|source| LakeError::Arrow { action: "encode the keys of a batch", source })?;
         let presence = batch.presence.clone();
         let gapped = (0..columns.len()).filter_map(|c| presence.of(c));
@@ -124,7 +125,11 @@ impl Prepared {
     ) -> Result<(), LakeError> {
         let mut ids = self.stored.id_columns().iter();
         if !self.is_whole(image) && !ids.all(|id| self.presence.has(*id, image)) {
-            let reason = "cannot tell a row without its key";
+            let reason = if self.stored.is_whole_row() {
+                "has no key and compares whole rows"
+            } else {
+                "cannot tell a row without its key"
+            };
             return Err(self.left_out(batch, mark, image, target, reason).into());
         }
         for (index, nulls) in &self.null_ids {

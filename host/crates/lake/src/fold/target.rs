@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, new_null_array};
+use arrow_array::{Array, ArrayRef, RecordBatch, new_null_array};
 use arrow_buffer::BooleanBuffer;
 use arrow_schema::{ArrowError, DataType};
 use change::{ImageKind, KeyProof, Presence, TargetPath};
@@ -13,6 +13,7 @@ use hashbrown::hash_table;
 use super::Change;
 use super::gather::{self, Held};
 use super::keys::{KeyHasher, Keys};
+use super::multiset::{Multiset, Step};
 use super::partial::{Below, Partial};
 use super::prepared::{Prepared, id_columns};
 use crate::changes::{ChangeCounts, LeftOut, TargetChanges};
@@ -43,6 +44,12 @@ impl Entry {
 
     pub(super) fn row(self) -> usize {
         self.row as usize
+    }
+
+    /// The same row with its weight in the place of the code: what came minus what went.
+    pub(super) fn weighing(self, weight: i64) -> Self {
+        let exists = if weight > 0 { EXISTS } else { 0 };
+        Self { code: weight.unsigned_abs(), row: self.row, batch: self.batch_number() | exists }
     }
 
     fn batch_number(self) -> u32 {
@@ -92,6 +99,8 @@ pub(super) struct TargetFold {
     /// Columns that some table of the target does not have.
     absent: BTreeSet<String>,
     partial: Partial,
+    /// Where rows have no key.
+    multiset: Option<Multiset>,
 }
 
 impl TargetFold {
@@ -113,6 +122,7 @@ impl TargetFold {
             sources: sources.unwrap_or_else(|| Arc::new(SourceKeys::of(schema))),
             absent: BTreeSet::new(),
             partial: Partial::default(),
+            multiset: schema.is_whole_row().then(Multiset::default),
         }
     }
 
@@ -122,7 +132,8 @@ impl TargetFold {
 
     pub(super) fn index_bytes(&self) -> usize {
         let entries = self.entries.capacity().saturating_mul(size_of::<Entry>());
-        let partial = self.partial.memory_bytes();
+        let counted = self.multiset.as_ref().map_or(0, Multiset::memory_bytes);
+        let partial = self.partial.memory_bytes().saturating_add(counted);
         entries.saturating_add(self.index.allocation_size()).saturating_add(partial)
     }
 
@@ -132,6 +143,15 @@ impl TargetFold {
         prepared: &Prepared,
         hasher: &KeyHasher,
     ) -> Result<(u32, Watch), LakeError> {
+        if let Some(multiset) = &mut self.multiset {
+            let theirs = prepared.stored();
+            multiset.check_form(theirs).map_err(|reason| FoldError::SchemasDiffer {
+                target: self.path.clone(),
+                first: theirs.source().clone(),
+                second: theirs.source().clone(),
+                reason,
+            })?;
+        }
         self.widen(prepared.stored(), hasher)?;
         let held = self.held(prepared)?;
         let ids = id_columns(&self.schema, &held.columns);
@@ -190,6 +210,9 @@ impl TargetFold {
                 at
             }
         };
+        if let Some(multiset) = &mut self.multiset {
+            multiset.weigh(at, if kind.is_new() { Step::Add } else { Step::Take });
+        }
         self.count(kind);
         Ok(at)
     }
@@ -240,36 +263,26 @@ impl TargetFold {
 
     /// The net changes.
     pub(super) fn finish(self) -> Result<TargetChanges, LakeError> {
-        let Self { path, schema, batches, entries, index, counts, sources, absent, partial } = self;
+        let Self { path, schema, batches, entries, index, counts, sources, absent, .. } = self;
         drop(index);
-        let entries = gather::sorted(&batches, entries);
-        let wrong = |source| FoldError::Arrow { target: path.clone(), source };
-        let (rows, rows_inserted, gaps) = if partial.is_empty() {
-            let (rows, inserted) =
-                gather::rows(&batches, &entries, schema.arrow(), None).map_err(wrong)?;
-            (rows, inserted, None)
-        } else {
-            let live: Vec<Entry> = entries.iter().filter(|e| e.exists()).copied().collect();
-            let ids = schema.id_columns();
-            let (rows, gaps) = partial.rows(&batches, &live, schema.arrow(), ids).map_err(wrong)?;
-            (rows, BooleanBuffer::from_iter(live.iter().map(|e| e.inserted())), gaps)
-        };
-        let ids = Some(schema.id_columns());
-        let (gone, gone_inserted) =
-            gather::rows(&batches, &entries, &schema.id_arrow(), ids).map_err(wrong)?;
-        let target = path.clone();
-        Ok(TargetChanges {
-            target,
+        let mut changes = TargetChanges {
+            target: path,
+            rows: RecordBatch::new_empty(Arc::clone(schema.arrow())),
+            rows_inserted: BooleanBuffer::new_unset(0),
+            gone: RecordBatch::new_empty(schema.id_arrow()),
+            gone_inserted: BooleanBuffer::new_unset(0),
+            gone_counts: None,
             schema,
-            rows,
-            rows_inserted,
-            gone,
-            gone_inserted,
             counts,
             sources,
             absent,
-            gaps,
-        })
+            gaps: None,
+        };
+        match self.multiset {
+            Some(multiset) => multiset.finish(&batches, entries, &mut changes)?,
+            None => gather_keyed(&batches, entries, &self.partial, &mut changes)?,
+        }
+        Ok(changes)
     }
 
     /// The batch in this target's columns; those that its table does not have are NULL.
@@ -299,7 +312,7 @@ impl TargetFold {
         {
             Arc::clone(prepared.keys())
         } else {
-            Arc::new(Keys::of(&ids).map_err(self.arrow())?)
+            Arc::new(Keys::of(&ids, self.schema.key_proof()).map_err(self.arrow())?)
         };
         Ok(Held { columns, keys, presence: Presence::new(present) })
     }
@@ -343,7 +356,7 @@ impl TargetFold {
     ) -> Result<(), LakeError> {
         for held in batches.iter_mut() {
             let ids = id_columns(&self.schema, &held.columns);
-            held.keys = Arc::new(Keys::of(&ids).map_err(self.arrow())?);
+            held.keys = Arc::new(Keys::of(&ids, self.schema.key_proof()).map_err(self.arrow())?);
         }
         self.index.clear();
         for (at, entry) in (0_u32..).zip(&mut self.entries) {
@@ -372,6 +385,33 @@ impl TargetFold {
     fn too_large(&self, what: &'static str) -> FoldError {
         too_large(&self.path, what)
     }
+}
+
+/// The rows that exist and the keys that do not, into changes that have everything else.
+fn gather_keyed(
+    batches: &[Held],
+    entries: Vec<Entry>,
+    partial: &Partial,
+    changes: &mut TargetChanges,
+) -> Result<(), LakeError> {
+    let entries = gather::sorted(batches, entries);
+    let schema = Arc::clone(&changes.schema);
+    let target = changes.target.clone();
+    let wrong = |source| FoldError::Arrow { target: target.clone(), source };
+    if partial.is_empty() {
+        (changes.rows, changes.rows_inserted) =
+            gather::rows(batches, &entries, schema.arrow(), None).map_err(wrong)?;
+    } else {
+        let live: Vec<Entry> = entries.iter().filter(|e| e.exists()).copied().collect();
+        let ids = schema.id_columns();
+        (changes.rows, changes.gaps) =
+            partial.rows(batches, &live, schema.arrow(), ids).map_err(wrong)?;
+        changes.rows_inserted = BooleanBuffer::from_iter(live.iter().map(|e| e.inserted()));
+    }
+    let ids = Some(schema.id_columns());
+    (changes.gone, changes.gone_inserted) =
+        gather::rows(batches, &entries, &schema.id_arrow(), ids).map_err(wrong)?;
+    Ok(())
 }
 
 fn too_large(target: &TargetPath, what: &'static str) -> FoldError {

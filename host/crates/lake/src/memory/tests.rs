@@ -40,6 +40,7 @@ fn changes(rows: &[(i32, u64, bool)], gone: &[(i32, bool)], extra: bool) -> Targ
         rows_inserted: rows.iter().map(|r| r.2).collect(),
         gone: RecordBatch::try_new(schema.id_arrow(), vec![Arc::new(keys)]).expect("fits"),
         gone_inserted: gone.iter().map(|g| g.1).collect(),
+        gone_counts: None,
         schema,
         counts: ChangeCounts::default(),
         sources: Arc::new(SourceKeys::default()),

@@ -119,11 +119,18 @@ impl StoredSchema {
         if arrow == self.arrow {
             return Ok(None);
         }
-        Ok(Some(Self { arrow, column_types: types, ..self.clone() }))
+        let id_columns =
+            if self.is_whole_row() { (0..types.len()).collect() } else { self.id_columns.clone() };
+        Ok(Some(Self { arrow, column_types: types, id_columns, ..self.clone() }))
     }
 
-    /// The id columns have to be the same ones, in whatever order.
+    /// The id columns have to be the same ones, in whatever order; of whole rows they are all.
     fn check_ids(&self, other: &Self) -> Result<(), String> {
+        match (self.is_whole_row(), other.is_whole_row()) {
+            (true, true) => return Ok(()),
+            (false, false) => {}
+            _ => return Err("the rows of one have id columns, those of the other no key".into()),
+        }
         let ids = |s: &Self| {
             let mut names: Vec<String> = s.id_names().map(str::to_owned).collect();
             names.sort_unstable();

@@ -59,7 +59,7 @@ pub(crate) fn added(
     for field in table.fields() {
         let ours = wanted.field(field.name()).is_some();
         let is_id = changes.id_names().any(|n| n == field.name());
-        if !field.is_nullable() && !is_id {
+        if !field.is_nullable() && (!is_id || changes.is_whole_row()) {
             return Err(refuse(
                 format!("column `{}` of the table is NOT NULL", field.name()),
                 format!("run `ALTER TABLE .. ALTER COLUMN {} DROP NOT NULL`", field.name()),
@@ -78,7 +78,9 @@ pub(crate) fn added(
             "set `sink.merge-schema = true`, or drop the column with a plugin".into(),
         ));
     }
-    if let Some(id) = changes.id_names().find(|n| new.iter().any(|f| f.name() == n)) {
+    // Whole rows are compared over whatever columns there are.
+    let mut ids = changes.id_names().filter(|_| !changes.is_whole_row());
+    if let Some(id) = ids.find(|n| new.iter().any(|f| f.name() == n)) {
         return Err(refuse(format!("id column `{id}` is missing in the table"), REBUILD.into()));
     }
     Ok(new)

@@ -113,6 +113,9 @@ impl Table {
 
     /// The id columns by index, where the table tells them.
     fn known_ids(&self) -> Option<Vec<usize>> {
+        if self.is_whole_row() {
+            return Some((0..self.state.arrow.fields().len()).collect());
+        }
         let names = self.ids.as_ref()?;
         let indexes: Result<Vec<usize>, _> =
             names.iter().map(|n| self.state.arrow.index_of(n)).collect();

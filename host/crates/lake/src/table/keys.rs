@@ -231,7 +231,7 @@ fn texts(array: &ArrayRef) -> Vec<&[u8]> {
 
 /// The values of an id column in the form that file bounds have; none where files have no bounds
 /// for its type that can be trusted.
-fn bounds_of(parts: &[&ArrayRef]) -> Option<Vec<Bound>> {
+pub(crate) fn bounds_of(parts: &[&ArrayRef]) -> Option<Vec<Bound>> {
     let mut all = Vec::new();
     for array in parts {
         match array.data_type() {

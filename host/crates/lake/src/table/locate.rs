@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use arrow_schema::SchemaRef;
 use futures::{StreamExt, TryStreamExt};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReader};
 use roaring::RoaringTreemap;
@@ -18,7 +19,7 @@ use crate::table::keys::Wanted;
 use crate::table::read::{self, Footers};
 
 /// Files that are read at once: enough to keep a few cores busy and a disk's queue filled.
-const FILES_AT_ONCE: usize = 8;
+pub(crate) const FILES_AT_ONCE: usize = 8;
 
 /// Bytes of deletion vectors that are kept, over all tables.
 pub(crate) const VECTORS_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -109,7 +110,7 @@ async fn scan(
     wanted: Arc<Wanted>,
 ) -> Result<Option<Found>, LakeError> {
     let footer = read::footer(home, &caches.footers, file.name(), file.size()).await?;
-    let groups = candidate_groups(&footer, &wanted);
+    let groups = candidate_groups(&footer, wanted.schema(), |b| wanted.may_lie_in(b));
     if groups.is_empty() {
         return Ok(None);
     }
@@ -162,17 +163,21 @@ fn hits(
 
 /// The row groups that may hold one of the keys, ascending. Empty ones are none of them: a reader
 /// passes over them without a word.
-fn candidate_groups(footer: &ArrowReaderMetadata, wanted: &Wanted) -> Vec<usize> {
+pub(crate) fn candidate_groups(
+    footer: &ArrowReaderMetadata,
+    columns: &SchemaRef,
+    may_lie_in: impl Fn(&Bounds) -> bool,
+) -> Vec<usize> {
     let groups = footer.metadata().row_groups().iter().enumerate();
     groups
         .filter(|(_, g)| g.num_rows() > 0)
-        .filter(|(_, g)| wanted.may_lie_in(&Bounds::of_row_group(g, wanted.schema())))
+        .filter(|(_, g)| may_lie_in(&Bounds::of_row_group(g, columns)))
         .map(|(i, _)| i)
         .collect()
 }
 
 /// Where the chosen row groups start in the file, in rows.
-fn row_starts(footer: &ArrowReaderMetadata, chosen: &[usize]) -> Vec<u64> {
+pub(crate) fn row_starts(footer: &ArrowReaderMetadata, chosen: &[usize]) -> Vec<u64> {
     let mut start = 0_u64;
     let mut starts = Vec::with_capacity(chosen.len());
     for (index, group) in footer.metadata().row_groups().iter().enumerate() {

@@ -14,6 +14,7 @@ use crate::marker;
 use crate::storage::{Home, LOG_FOLDER, Published};
 use crate::stored::StoredSchema;
 use crate::table::entry::{self, Entry, Operation};
+use crate::table::identity::RowIdentity;
 use crate::table::progress::{Lookups, Progress};
 use crate::table::state::{CHAIN_PROPERTY, History, ID_COLUMNS_PROPERTY, PIPELINE_PROPERTY, State};
 use crate::table::{Shared, Table, Wear, columns, compat, conflict};
@@ -176,12 +177,11 @@ async fn create(home: &Home, shared: &Shared, schema: &StoredSchema) -> Result<(
     let now_ms = settings.now_ms();
     let wrong = |e: deltalake::kernel::Error| home.delta_error("make the table", e);
     let delta = columns::delta_schema(schema.arrow())?;
-    let ids: Vec<&str> = schema.id_names().collect();
     let properties = HashMap::from([
         (compat::DELETION_VECTORS_PROPERTY, "true".to_owned()),
         (PIPELINE_PROPERTY, settings.pipeline.clone()),
         (CHAIN_PROPERTY, settings.chain.clone()),
-        (ID_COLUMNS_PROPERTY, json!(ids).to_string()),
+        (ID_COLUMNS_PROPERTY, RowIdentity::of(schema).to_property()),
     ]);
     let metadata = new_metadata(&delta, std::iter::empty::<String>(), properties).map_err(wrong)?;
     let protocol = protocol_of(home, &delta, &[])?;

@@ -15,13 +15,14 @@ use crate::storage::Home;
 use crate::table::columns;
 use crate::table::entry::{self, Entry};
 use crate::table::files::Files;
+use crate::table::identity::RowIdentity;
 use crate::table::progress::Progress;
 
 /// The property with the name of the pipeline that made the table.
 pub(crate) const PIPELINE_PROPERTY: &str = "sluice.pipeline";
 /// The property with the digest of the chain that made the table.
 pub(crate) const CHAIN_PROPERTY: &str = "sluice.chain";
-/// The property with the names of the id columns, as a JSON array.
+/// The property with the names of the id columns, as a JSON array; `whole-row` for a multiset.
 pub(crate) const ID_COLUMNS_PROPERTY: &str = "sluice.id-columns";
 
 /// A table as of one version.
@@ -81,9 +82,17 @@ impl State {
         self.metadata.configuration().get(key).map(String::as_str)
     }
 
-    /// The id columns that the table was made with.
+    /// What identifies a row, as the table was made.
+    pub(crate) fn identity(&self) -> Option<RowIdentity> {
+        RowIdentity::parse(self.property(ID_COLUMNS_PROPERTY)?)
+    }
+
+    /// The id columns that the table was made with; of a multiset all columns that it has now.
     pub(crate) fn id_columns(&self) -> Option<Vec<String>> {
-        serde_json::from_str(self.property(ID_COLUMNS_PROPERTY)?).ok()
+        Some(match self.identity()? {
+            RowIdentity::Columns(names) => names,
+            RowIdentity::WholeRow => self.arrow.fields().iter().map(|f| f.name().clone()).collect(),
+        })
     }
 
     /// Walks the log back to the newest commit of the pipeline. Where that has been deleted, its

@@ -19,6 +19,7 @@ use crate::sources::SourceKeys;
 use crate::storage::Published;
 use crate::table::entry::Operation;
 use crate::table::files::DataChange;
+use crate::table::identity::RowIdentity;
 use crate::table::keys::Wanted;
 use crate::table::locate::{self, Found};
 use crate::table::open::protocol_of;
@@ -69,8 +70,7 @@ impl Table {
             schema,
             file_bytes: self.settings().maintenance.file_bytes,
         };
-        let wanted = Arc::new(self.wanted(changes)?);
-        let located = locate::locate(&self.home, &self.shared.caches, &self.state.files, &wanted);
+        let located = self.find(changes);
         let (files, found) = match &changes.gaps {
             None => futures::join!(self.write_rows(&layout, &changes.rows), located),
             Some(gaps) => {
@@ -107,19 +107,11 @@ impl Table {
 
     /// The id columns are the same ones, in whatever order.
     fn check_ids(&self, changes: &TargetChanges) -> Result<(), LakeError> {
-        let sorted = |mut names: Vec<String>| {
-            names.sort_unstable();
-            names
-        };
-        let ids: Vec<String> = changes.schema.id_names().map(str::to_owned).collect();
-        match self.state.id_columns() {
-            Some(known) if sorted(known.clone()) != sorted(ids.clone()) => Err(LakeError::Schema {
+        let ids = RowIdentity::of(&changes.schema);
+        match self.state.identity() {
+            Some(known) if !known.is_same(&ids) => Err(LakeError::Schema {
                 target: self.home.target().to_string(),
-                reason: format!(
-                    "its id columns are {}, those of the changes are {}",
-                    known.join(", "),
-                    ids.join(", ")
-                ),
+                reason: format!("its id columns are {known}, those of the changes are {ids}"),
                 hint: format!("put the former id columns back, or {REBUILD}"),
             }),
             _ => Ok(()),
@@ -145,6 +137,15 @@ impl Table {
             && !present.iter().any(|f| f == compat::TIMESTAMP_NTZ);
         let protocol = if needs { Some(protocol_of(&self.home, &schema, &present)?) } else { None };
         Ok(Some(Shape { protocol, metadata, schema }))
+    }
+
+    /// The old rows that die.
+    async fn find(&self, changes: &TargetChanges) -> Result<BTreeMap<String, Found>, LakeError> {
+        if changes.schema.is_whole_row() {
+            return self.find_counted(changes).await;
+        }
+        let wanted = Arc::new(self.wanted(changes)?);
+        locate::locate(&self.home, &self.shared.caches, &self.state.files, &wanted).await
     }
 
     /// The keys to look for: those whose old row may exist.
@@ -234,10 +235,7 @@ impl Table {
                 continue;
             }
             // Keys that needed no look before may have come in with others' rows.
-            let wanted = Arc::new(self.wanted(changes)?);
-            let files = &self.state.files;
-            let found = locate::locate(&self.home, &self.shared.caches, files, &wanted).await?;
-            prepared.deaths = self.bury(found).await?;
+            prepared.deaths = self.bury(self.find(changes).await?).await?;
         }
         Err(self.contended())
     }

@@ -518,7 +518,11 @@ fn a_plugin_that_reads_what_the_log_left_out_is_refused_with_the_setting() {
 fn an_id_column_that_the_log_left_out_is_refused() {
     let mut chain = Chain::load(&engine(), Vec::new()).expect("a chain");
     let schema = schema("t");
-    let settings = TableSettings { id_columns: Some(vec!["v".to_owned()]), trust_ids: true };
+    let settings = TableSettings {
+        id_columns: Some(vec!["v".to_owned()]),
+        trust_ids: true,
+        ..TableSettings::default()
+    };
     let plan = chain.plan(&schema, &settings).expect("a plan").expect("not excluded");
     let error = chain.transform(&plan, &with_gap(batch(&schema, &[1, 2]))).expect_err("refused");
     insta::assert_snapshot!(error, @"table shop.t, log.000007:340: the log leaves the column `v` out of a row image, and the key of the target needs it");

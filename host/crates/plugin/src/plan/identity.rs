@@ -7,7 +7,7 @@ use change::{Column, KeyProof, TableSchema};
 
 use crate::error::PluginError;
 use crate::plan::view::Field;
-use crate::plan::{Draft, Node, TableSettings};
+use crate::plan::{Draft, Node, TableSettings, WithoutKey};
 
 /// Characters that a Delta column name cannot hold (Delta protocol, "Column Names": those that
 /// Parquet readers refuse).
@@ -27,7 +27,10 @@ impl Draft {
             None => self.view.id_columns.clone(),
         };
         if id_columns.is_empty() {
-            return Err(no_ids(source));
+            return match settings.without_key {
+                WithoutKey::WholeRow if !is_key_unknown(source) => self.whole_row(columns),
+                _ => Err(no_ids(source)),
+            };
         }
         let proof = if self.holds_source_key(&id_columns) {
             KeyProof::Source
@@ -37,6 +40,20 @@ impl Draft {
             return Err(unproven(source, &columns, &id_columns));
         };
         Ok((columns, id_columns, proof))
+    }
+
+    /// Every column identifies the row, so that each has to say the same in all images of it.
+    fn whole_row(&self, columns: Vec<Column>) -> Result<Identity, PluginError> {
+        if let Some(fact) = self.view.fields.iter().find(|f| f.is_metadata()) {
+            let (table, name) = (self.view.source.name.clone(), &fact.column.name);
+            let what = format!(
+                "the metadata column `{name}` differs between the images of a row, and rows without a key are compared as a whole"
+            );
+            let remedy = format!("drop `{name}` in the plugin that adds it, or give id columns");
+            return Err(PluginError::Table { table, what, remedy });
+        }
+        let id_columns = (0..columns.len()).collect();
+        Ok((columns, id_columns, KeyProof::WholeRow))
     }
 
     /// What the manifest's names stand for in the table as a plugin sees it; none where some of them
@@ -125,8 +142,9 @@ fn no_ids(source: &TableSchema) -> PluginError {
         return PluginError::Table { table, what, remedy };
     }
     let what = "it has no primary or unique key, and no id columns are given".to_owned();
-    let remedy =
-        format!("give `id-columns` and `trust-ids = true` in a [[table]] that matches {table}");
+    let remedy = format!(
+        "give `id-columns` and `trust-ids = true`, or `without-key = \"whole-row\"`, in a [[table]] that matches {table}"
+    );
     PluginError::Table { table, what, remedy }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use change::{Column, ColumnType, Diagnose, KeyProof, TableName, TableSchema, UniqueKey};
 
-use super::{Decision, Draft, TableSettings};
+use super::{Decision, Draft, TableSettings, WithoutKey};
 use crate::bindings::sluice::transform::types::{DataType, DecimalType};
 use crate::bindings::transform::{
     ColumnCast, ColumnSource, ComputedColumn, ConstantValue, OutputColumn, ProcessPlan, TablePlan,
@@ -104,7 +104,11 @@ fn the_last_word_on_id_columns_counts_and_the_manifest_has_it() {
     let draft = after(vec![by_email, by_both]);
     let ids = |settings: &TableSettings| finish(&draft, settings).map(|d| (d.1, d.2));
     assert_eq!(ids(&TableSettings::default()), Ok(("id email".to_owned(), KeyProof::Source)));
-    let manifest = TableSettings { id_columns: Some(vec!["email".to_owned()]), trust_ids: false };
+    let manifest = TableSettings {
+        id_columns: Some(vec!["email".to_owned()]),
+        trust_ids: false,
+        ..TableSettings::default()
+    };
     assert_eq!(ids(&manifest), Ok(("email".to_owned(), KeyProof::Source)));
 }
 
@@ -123,6 +127,26 @@ fn dropping_or_replacing_an_id_column_without_a_new_list_is_refused() {
 }
 
 #[test]
+fn without_a_key_the_whole_row_is_compared_where_the_manifest_says_so() {
+    let keyless = || TableSchema { primary_key: Some(vec![]), unique_keys: None, ..table() };
+    let whole = TableSettings { without_key: WithoutKey::WholeRow, ..TableSettings::default() };
+    let ids = |table, settings: &TableSettings| finish(&draft(table), settings).map(|d| (d.1, d.2));
+    let all = "id email amount".to_owned();
+    assert_eq!(ids(keyless(), &whole), Ok((all, KeyProof::WholeRow)));
+    assert_eq!(ids(table(), &whole), Ok(("id".to_owned(), KeyProof::Source)), "a key is a key");
+    let id_columns = Some(vec!["id".to_owned()]);
+    let named = TableSettings { id_columns, trust_ids: true, ..whole.clone() };
+    assert_eq!(ids(keyless(), &named), Ok(("id".to_owned(), KeyProof::Trusted)));
+    let unknown = TableSchema { primary_key: None, unique_keys: None, ..table() };
+    let error = ids(unknown, &whole).unwrap_err();
+    assert!(error.contains("the log does not tell its key"), "{error}");
+    let mut stamped = draft(keyless());
+    let plan = output(vec![("id", Input(0)), ("at", metadata("time"))]);
+    stamped.apply(0, plan, false).unwrap_or_else(|e| panic!("{}", e.what));
+    insta::assert_snapshot!(finish(&stamped, &whole).unwrap_err(), @"");
+}
+
+#[test]
 fn what_identifies_a_row_is_proven_or_trusted_or_refused() {
     let hashed = || {
         let mut plan = output(vec![("id", computed(0)), ("amount", Input(2))]);
@@ -131,16 +155,24 @@ fn what_identifies_a_row_is_proven_or_trusted_or_refused() {
         after(vec![plan])
     };
     insta::assert_snapshot!(finish(&hashed(), &TableSettings::default()).unwrap_err(), @"table shop.orders: the id columns (id) hold no primary or unique key of the source unchanged; add the source's key to them, or set `trust-ids = true` in a [[table]] that matches shop.orders if they are unique");
-    let trust = TableSettings { id_columns: None, trust_ids: true };
+    let trust = TableSettings { id_columns: None, trust_ids: true, ..TableSettings::default() };
     assert_eq!(finish(&hashed(), &trust).map(|d| d.2), Ok(KeyProof::Trusted));
     let keyless = TableSchema { primary_key: Some(vec![]), unique_keys: Some(vec![]), ..table() };
-    insta::assert_snapshot!(finish(&draft(keyless), &TableSettings::default()).unwrap_err(), @"table shop.orders: it has no primary or unique key, and no id columns are given; give `id-columns` and `trust-ids = true` in a [[table]] that matches shop.orders");
+    insta::assert_snapshot!(finish(&draft(keyless), &TableSettings::default()).unwrap_err(), @r#"table shop.orders: it has no primary or unique key, and no id columns are given; give `id-columns` and `trust-ids = true`, or `without-key = "whole-row"`, in a [[table]] that matches shop.orders"#);
     let unknown = || draft(TableSchema { primary_key: None, unique_keys: None, ..table() });
     insta::assert_snapshot!(finish(&unknown(), &TableSettings::default()).unwrap_err(), @"table shop.orders: the log does not tell its key, and no id columns are given; set binlog_row_metadata=FULL on the server, or give `id-columns` and `trust-ids = true` in a [[table]] that matches shop.orders");
-    let named = |trust_ids| TableSettings { id_columns: Some(vec!["id".to_owned()]), trust_ids };
+    let named = |trust_ids| TableSettings {
+        id_columns: Some(vec!["id".to_owned()]),
+        trust_ids,
+        ..TableSettings::default()
+    };
     insta::assert_snapshot!(finish(&unknown(), &named(false)).unwrap_err(), @"table shop.orders: whether the id columns (id) identify a row is unknown: the log does not tell its key; set binlog_row_metadata=FULL on the server, or set `trust-ids = true` in a [[table]] that matches shop.orders if they are unique");
     assert_eq!(finish(&unknown(), &named(true)).map(|d| d.2), Ok(KeyProof::Trusted));
-    let wrong = TableSettings { id_columns: Some(vec!["ID".to_owned()]), trust_ids: true };
+    let wrong = TableSettings {
+        id_columns: Some(vec!["ID".to_owned()]),
+        trust_ids: true,
+        ..TableSettings::default()
+    };
     insta::assert_snapshot!(finish(&draft(table()), &wrong).unwrap_err(), @"table shop.orders: the id column `ID` is not in the target; name columns of the target: id, email, amount");
 }
 
