@@ -116,8 +116,8 @@ fn what_the_log_left_out_of_a_row_without_a_key_is_refused() {
     let mut lacking = batch(0, Form::Wide, &[(Delete, number(1))]);
     lacking.presence = Presence::new(vec![None, Some([false].as_slice().into()), None]);
     let error = open().push(&lacking).expect_err("refused");
-    insta::assert_snapshot!(error, @"");
-    insta::assert_snapshot!(error.hint().expect("a remedy"), @"");
+    insta::assert_snapshot!(error, @"the log left out the value of `f` in a row of table shop.orders0 at bin.000001:200, and target /lake/orders has no key and compares whole rows");
+    insta::assert_snapshot!(error.hint().expect("a remedy"), @"set `binlog_row_image = FULL` at the server, and start from an initial load so that the target has every row");
 }
 
 #[test]
@@ -129,16 +129,16 @@ fn a_target_is_a_multiset_or_has_a_key_and_stays_so() {
     // Within an epoch.
     let mut one = open();
     one.push(&whole).expect("folds");
-    insta::assert_snapshot!(one.push(&keyed).expect_err("refused"), @"");
+    insta::assert_snapshot!(one.push(&keyed).expect_err("refused"), @"target /lake/orders gets different columns from table shop.orders0 and table shop.orders1: the rows of one have id columns, those of the other no key");
     // From one epoch to the next.
     let mut two = open();
     two.push(&whole).expect("folds");
     two.take().expect("gathers");
-    insta::assert_snapshot!(two.push(&keyed).expect_err("refused"), @"");
+    insta::assert_snapshot!(two.push(&keyed).expect_err("refused"), @"target /lake/orders has the id columns (the whole row), table shop.orders1 now brings (n)");
     let mut three = open();
     three.push(&keyed).expect("folds");
     three.take().expect("gathers");
-    insta::assert_snapshot!(three.push(&whole).expect_err("refused"), @"");
+    insta::assert_snapshot!(three.push(&whole).expect_err("refused"), @"target /lake/orders has the id columns (n), table shop.orders0 now brings (the whole row)");
 }
 
 #[test]
@@ -147,5 +147,5 @@ fn one_table_has_one_set_of_columns_in_an_epoch() {
     fold.push(&batch(0, Form::Wide, &[(Insert, number(1))])).expect("folds");
     fold.push(&batch(1, Form::Wider, &[(Insert, number(1))])).expect("another table has its own");
     let error = fold.push(&batch(0, Form::Wider, &[(Delete, number(1))])).expect_err("refused");
-    insta::assert_snapshot!(error, @"");
+    insta::assert_snapshot!(error, @"target /lake/orders gets different columns from table shop.orders0 and table shop.orders0: rows without a key are compared over one set of columns");
 }
