@@ -141,7 +141,7 @@ fn without_a_key_the_whole_row_is_compared_where_the_manifest_says_so() {
     let error = ids(unknown, &whole).unwrap_err();
     assert!(error.contains("the log does not tell its key"), "{error}");
     let mut stamped = draft(keyless());
-    let plan = output(vec![("id", Input(0)), ("at", metadata("time"))]);
+    let plan = output(vec![("id", Input(0)), ("at", metadata("commit-timestamp"))]);
     stamped.apply(0, plan, false).unwrap_or_else(|e| panic!("{}", e.what));
     insta::assert_snapshot!(finish(&stamped, &whole).unwrap_err(), @"table shop.orders: the metadata column `at` differs between the images of a row, and rows without a key are compared as a whole; drop `at` in the plugin that adds it, or give id columns");
 }
