@@ -34,6 +34,11 @@ test: quick plugins servers readers ## all of it: quick, then real servers, real
 	$(CARGO) build $(LOCKED) --workspace --bin sluice
 	SLUICE_BIN=$(SLUICE) $(CARGO) test $(LOCKED) --workspace --test it
 
+.PHONY: corpus
+corpus: readers ## CORPUS=dir: every recorded scenario of a folder through the host, compared with its expected rows
+	$(CARGO) build $(LOCKED) --workspace --bin sluice
+	SLUICE_BIN=$(SLUICE) "$$(scripts/readers.sh)" tests/corpus.py "$${CORPUS:-tests/fixtures/corpus}" $(ONLY)
+
 .PHONY: build
 build: toolchain plugins ## the host as target/bin/sluice, the plugins as target/plugins/*.wasm
 	$(CARGO) build $(LOCKED) --workspace --bin sluice
