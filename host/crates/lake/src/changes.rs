@@ -7,11 +7,13 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_buffer::BooleanBuffer;
+use arrow_schema::SchemaRef;
 use change::{Presence, TableName, TargetPath};
 
-use crate::error::{FoldError, Place};
+use crate::error::{FoldError, LakeError, Place};
 use crate::sources::SourceKeys;
 use crate::stored::StoredSchema;
+use crate::table::read;
 
 /// How many changes of the source reached a target; for logs and summaries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -109,6 +111,19 @@ impl Gaps {
 }
 
 impl TargetChanges {
+    /// The changes in the types of a table whose columns are wider.
+    pub(crate) fn in_types_of(self, table: &SchemaRef) -> Result<Self, LakeError> {
+        let Some(schema) = self.schema.in_types_of(table) else { return Ok(self) };
+        let ids = schema.id_arrow();
+        let rows = read::align(&self.rows, schema.arrow())?;
+        let gone = read::align(&self.gone, &ids)?;
+        let gaps = match self.gaps {
+            None => None,
+            Some(gaps) => Some(Gaps { keys: read::align(&gaps.keys, &ids)?, ..gaps }),
+        };
+        Ok(Self { schema: Arc::new(schema), rows, gone, gaps, ..self })
+    }
+
     /// Whether nothing is left to write.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -11,6 +11,7 @@ use change::{PathTemplate, Position, TableName, TargetPath};
 use futures::StreamExt;
 
 use crate::changes::TargetChanges;
+use crate::edit::TableEdit;
 use crate::error::LakeError;
 use crate::marker;
 use crate::recover::{self, Recovered};
@@ -165,6 +166,20 @@ pub struct Epoch {
     pub changes: Vec<TargetChanges>,
 }
 
+/// What a statement does to targets without telling it in rows.
+#[derive(Clone, Debug)]
+pub struct Statement {
+    /// The number of the epoch before it.
+    pub number: u64,
+    /// A point that every target has passed: the end of the epoch before it.
+    pub all_durable: Position,
+    /// The position behind it.
+    pub end: Position,
+    /// One edit for each target that it concerns. Several statements at one position are several
+    /// columns of one edit.
+    pub edits: Vec<TableEdit>,
+}
+
 /// The proof that everything up to a position is on disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Durable {
@@ -254,10 +269,7 @@ impl Lake {
     /// Whatever stops a commit. Some targets may have theirs then and others not: open the lake
     /// again before going on, this one refuses to.
     pub async fn commit(&mut self, epoch: Epoch) -> Result<Durable, LakeError> {
-        if self.broken {
-            let text = "a commit failed before: open the lake again to see how far it came";
-            return Err(LakeError::Internal(text.into()));
-        }
+        self.check_sound()?;
         let Epoch { number, all_durable, end, changes } = epoch;
         if !changes.is_sorted_by(|a, b| a.target < b.target) {
             let text = "the changes of an epoch are not in order of target";
@@ -266,7 +278,7 @@ impl Lake {
         self.broken = true;
         marker::pass(marker::COMMIT_BEGIN);
         let step = Step { epoch: number, covered: end.clone(), all_durable };
-        self.open_targets(&changes).await?;
+        let changes = self.open_targets(changes).await?;
         let mut prepared = self.prepare(&changes).await?;
         for (i, changes) in changes.iter().enumerate() {
             if i > 0 {
@@ -288,6 +300,43 @@ impl Lake {
         marker::pass(marker::COMMIT_END);
         self.broken = false;
         Ok(Durable { position: end })
+    }
+
+    /// Applies what a statement does to targets, one atomic commit each, with the position behind it.
+    ///
+    /// The statement stands between two epochs: the one before ends at `SchemaChange::before`, and
+    /// `end` is the position behind the statement. A target that has that position already has the
+    /// edit as well and is left as it is, so that a replay changes nothing. Targets that are not
+    /// named are not touched; the next epoch brings them the position.
+    ///
+    /// # Errors
+    /// As [`Self::commit`]; also where the columns do not allow the edit. Nothing of this target has
+    /// changed then.
+    pub async fn edit(&mut self, statement: Statement) -> Result<Durable, LakeError> {
+        self.check_sound()?;
+        let Statement { number, all_durable, end, edits } = statement;
+        self.broken = true;
+        let step = Step { epoch: number, covered: end.clone(), all_durable };
+        for edit in &edits {
+            if !self.tables.contains_key(&edit.target) {
+                let home = Home::new(edit.target.clone(), &self.store)?;
+                let Some(table) = Table::open(home, &self.shared).await? else { continue };
+                self.tables.insert(edit.target.clone(), table);
+            }
+            if let Some(table) = self.tables.get_mut(&edit.target) {
+                table.edit(edit, &step).await?;
+            }
+        }
+        self.broken = false;
+        Ok(Durable { position: end })
+    }
+
+    fn check_sound(&self) -> Result<(), LakeError> {
+        if !self.broken {
+            return Ok(());
+        }
+        let text = "a commit failed before: open the lake again to see how far it came";
+        Err(LakeError::Internal(text.into()))
     }
 
     /// What the targets of these source tables hold is not known any more: the operator has dealt with a
@@ -321,16 +370,23 @@ impl Lake {
         Ok(())
     }
 
-    /// Opens or makes the tables of an epoch.
-    async fn open_targets(&mut self, changes: &[TargetChanges]) -> Result<(), LakeError> {
+    /// Opens or makes the tables of an epoch; gives the changes in the types of their tables.
+    async fn open_targets(
+        &mut self,
+        changes: Vec<TargetChanges>,
+    ) -> Result<Vec<TargetChanges>, LakeError> {
+        let mut fitted = Vec::with_capacity(changes.len());
         for changes in changes {
             if !self.tables.contains_key(&changes.target) {
                 let home = Home::new(changes.target.clone(), &self.store)?;
                 let table = Table::open_or_create(home, &self.shared, &changes.schema).await?;
                 self.tables.insert(changes.target.clone(), table);
             }
+            let Some(table) = self.tables.get_mut(&changes.target) else { continue };
+            table.widen_for(&changes).await?;
+            fitted.push(changes.in_types_of(table.columns())?);
         }
-        Ok(())
+        Ok(fitted)
     }
 
     /// Writes the rows of all targets; nothing is in a log yet.

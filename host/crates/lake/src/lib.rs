@@ -14,12 +14,13 @@
 //! `create.before-log-entry`, `create.after-log-entry`; for each target, several at once,
 //! `commit.after-data-file`, `commit.after-deletion-vector`; then target by target
 //! `commit.before-log-entry`, `commit.after-log-entry`, and between two of them
-//! `commit.between-targets`; for quiet targets `advance.before-log-entry`; `commit.end`. Between
-//! epochs: `compact.before-log-entry`, `compact.after-log-entry`, `checkpoint.before`,
+//! `commit.between-targets`; for quiet targets `advance.before-log-entry`; `commit.end`. At a change
+//! of columns: `edit.before-log-entry`, `edit.after-log-entry`. Between epochs: `compact.before-log-entry`, `compact.after-log-entry`, `checkpoint.before`,
 //! `checkpoint.before-cleanup`, `checkpoint.after`.
 
 mod cache;
 pub mod changes;
+pub mod edit;
 pub mod error;
 pub mod fold;
 pub mod lake;
@@ -36,9 +37,10 @@ mod table;
 mod testing;
 
 pub use changes::{ChangeCounts, Gaps, LeftOut, TargetChanges};
+pub use edit::{ColumnEdit, RowsEdit, TableEdit};
 pub use error::{FoldError, LakeError};
 pub use fold::{Deletes, Fold, FoldOptions};
-pub use lake::{Clock, Durable, Epoch, Lake, LakeOptions, Maintenance, NewColumns};
+pub use lake::{Clock, Durable, Epoch, Lake, LakeOptions, Maintenance, NewColumns, Statement};
 pub use memory::MemoryTables;
 pub use recover::{Recovered, RecoveredTarget};
 pub use show::{TableReport, show};

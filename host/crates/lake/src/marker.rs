@@ -26,6 +26,10 @@ pub const COMMIT_BETWEEN_TARGETS: &str = "commit.between-targets";
 pub const COMMIT_END: &str = "commit.end";
 /// A quiet target is about to get its position.
 pub const ADVANCE_BEFORE_LOG_ENTRY: &str = "advance.before-log-entry";
+/// The files that a change of columns made are written and synced, but not in the log.
+pub const EDIT_BEFORE_LOG_ENTRY: &str = "edit.before-log-entry";
+/// A change of columns is in the log.
+pub const EDIT_AFTER_LOG_ENTRY: &str = "edit.after-log-entry";
 /// The files that a compaction made are written and synced, but not in the log.
 pub const COMPACT_BEFORE_LOG_ENTRY: &str = "compact.before-log-entry";
 /// A compaction is in the log.
@@ -38,7 +42,7 @@ pub const CHECKPOINT_BEFORE_CLEANUP: &str = "checkpoint.before-cleanup";
 pub const CHECKPOINT_AFTER: &str = "checkpoint.after";
 
 /// All of them.
-pub const ALL: [&str; 15] = [
+pub const ALL: [&str; 17] = [
     CREATE_BEFORE_LOG_ENTRY,
     CREATE_AFTER_LOG_ENTRY,
     COMMIT_BEGIN,
@@ -49,6 +53,8 @@ pub const ALL: [&str; 15] = [
     COMMIT_BETWEEN_TARGETS,
     COMMIT_END,
     ADVANCE_BEFORE_LOG_ENTRY,
+    EDIT_BEFORE_LOG_ENTRY,
+    EDIT_AFTER_LOG_ENTRY,
     COMPACT_BEFORE_LOG_ENTRY,
     COMPACT_AFTER_LOG_ENTRY,
     CHECKPOINT_BEFORE,

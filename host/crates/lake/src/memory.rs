@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 
 use crate::changes::{Gaps, TargetChanges};
 use crate::error::{FoldError, LakeError};
-use crate::stored::{StoredSchema, text};
+use crate::stored::{StoredSchema, stored_type, text, wider};
 
 mod multiset;
 
@@ -121,7 +121,15 @@ impl MemoryTable {
             let value = |(name, column_type): &(String, ColumnType)| {
                 let integer = *column_type == ColumnType::UInt64;
                 let column = batch.column_by_name(name);
-                let value = column.and_then(|c| text::value(c, *row, integer));
+                let stored = stored_type(*column_type);
+                let value = column.and_then(|c| match *c.data_type() == stored {
+                    true => text::value(c, *row, integer),
+                    // The column became wider after the row.
+                    false => {
+                        let wide = arrow_cast::cast(&c.slice(*row, 1), &stored).ok()?;
+                        text::value(&wide, 0, integer)
+                    }
+                });
                 // A column that came later than the row.
                 (name.clone(), value.unwrap_or(Value::Null))
             };
@@ -224,12 +232,14 @@ impl MemoryTable {
     /// Takes up columns that the table does not have yet.
     fn widen(&mut self, schema: &StoredSchema) -> Result<(), &'static str> {
         for (field, column_type) in schema.arrow().fields().iter().zip(schema.column_types()) {
-            match self.columns.iter().find(|(name, _)| name == field.name()) {
+            match self.columns.iter_mut().find(|(name, _)| name == field.name()) {
                 None => self.columns.push((field.name().clone(), *column_type)),
                 Some((_, known)) => {
-                    let stored = crate::stored::stored_type;
-                    if stored(*known) != stored(*column_type) {
-                        return Err("a column has another type than in the table");
+                    let (own, other) = (stored_type(*known), stored_type(*column_type));
+                    let wide = wider(&own, &other).filter(|w| *w == own || *w == other);
+                    let wide = wide.ok_or("a column has another type than in the table")?;
+                    if wide != own {
+                        *known = *column_type;
                     }
                 }
             }

@@ -92,6 +92,22 @@ impl StoredSchema {
         &self.id_columns
     }
 
+    /// The same columns in the types of a table where these hold all of their values; none where
+    /// nothing differs.
+    pub(crate) fn in_types_of(&self, table: &SchemaRef) -> Option<Self> {
+        let fields = self.arrow.fields().iter().map(|field| {
+            let known = table.field_with_name(field.name()).ok().map(Field::data_type);
+            match known {
+                Some(known) if wider(known, field.data_type()).as_ref() == Some(known) => {
+                    Field::new(field.name(), known.clone(), true)
+                }
+                _ => field.as_ref().clone(),
+            }
+        });
+        let arrow = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        (arrow != self.arrow).then(|| Self { arrow, ..self.clone() })
+    }
+
     /// The same columns with the id columns in another key order; none where these are not the id
     /// columns.
     pub(crate) fn with_id_order(&self, names: &[String]) -> Option<Self> {
@@ -251,7 +267,10 @@ fn check_id_columns(output: &OutputSchema) -> Result<(), LakeError> {
 }
 
 /// The caller has checked the Arrow type.
-fn convert_column(column_type: ColumnType, column: &ArrayRef) -> Result<ArrayRef, LakeError> {
+pub(crate) fn convert_column(
+    column_type: ColumnType,
+    column: &ArrayRef,
+) -> Result<ArrayRef, LakeError> {
     Ok(match column_type {
         ColumnType::UInt8 => {
             let wider: PrimitiveArray<Int16Type> =

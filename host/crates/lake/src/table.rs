@@ -13,6 +13,7 @@ pub(crate) mod complete;
 pub(crate) mod conflict;
 pub(crate) mod deletion;
 pub(crate) mod entry;
+pub(crate) mod evolve;
 pub(crate) mod files;
 pub(crate) mod identity;
 pub(crate) mod keys;
@@ -32,6 +33,7 @@ pub(crate) mod write;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use arrow_schema::SchemaRef;
 use change::Position;
 use deltalake::kernel::{Action, Add};
 use serde_json::{Map, Value};
@@ -106,6 +108,11 @@ impl Table {
 
     pub(crate) fn progress(&self) -> &Progress {
         &self.progress
+    }
+
+    /// Its columns.
+    pub(crate) fn columns(&self) -> &SchemaRef {
+        &self.state.arrow
     }
 
     /// How the source tables are told apart, as far as the log still knows; the order of the id

@@ -385,3 +385,54 @@ fn kernel_reader<T: Ord + Send + 'static>(
     });
     work.join().expect("ended")
 }
+
+/// The rows of any table as JSON lines, sorted, by both readers.
+pub(crate) async fn lines(target: &TargetPath) -> String {
+    let home = Home::new(target.clone(), &StoreOptions::default()).expect("a place");
+    let state = State::load(&home, None).await.expect("read").expect("a table");
+    let caches = Caches::default();
+    let mut own = Vec::new();
+    for file in state.files.iter() {
+        let dead = locate::dead_rows(&home, &caches, file).await.expect("read");
+        let footer = read::footer(&home, &caches.footers, file.name(), file.size()).await;
+        let footer = footer.expect("read");
+        let groups = (0..footer.metadata().num_row_groups()).collect();
+        let stream = read::row_groups(&home, file.name(), &footer, &state.arrow, groups);
+        let batches: Vec<_> =
+            futures::TryStreamExt::try_collect(stream.expect("read")).await.expect("read");
+        let mut start = 0;
+        for batch in batches {
+            let batch = read::align(&batch, &state.arrow).expect("aligned");
+            own.extend((start..).zip(texts(&batch)).filter(|(r, _)| !dead.contains(*r)));
+            start += batch.num_rows() as u64;
+        }
+    }
+    let mut own: Vec<String> = own.into_iter().map(|(_, text)| text).collect();
+    own.sort();
+    let engine = home.log().engine(None);
+    let url = home.url().clone();
+    let work = std::thread::spawn(move || {
+        let snapshot = delta_kernel::Snapshot::builder_for(url).build(engine.as_ref());
+        let scan = snapshot.expect("read").scan_builder().build().expect("a scan");
+        let mut found = Vec::new();
+        for data in scan.execute(engine).expect("read") {
+            let data = ArrowEngineData::try_from_engine_data(data.expect("read")).expect("Arrow");
+            found.extend(texts(data.record_batch()));
+        }
+        found.sort();
+        found
+    });
+    assert_eq!(own, work.join().expect("ended"), "the two readers differ");
+    own.join("\n")
+}
+
+fn texts(batch: &RecordBatch) -> Vec<String> {
+    let schema = batch.schema();
+    let row = |row: usize| {
+        let value = |c: usize| crate::stored::text::value(batch.column(c), row, false);
+        let named = (0..batch.num_columns())
+            .map(|c| (schema.field(c).name().clone(), value(c).expect("a stored type")));
+        serde_json::Value::Object(named.collect()).to_string()
+    };
+    (0..batch.num_rows()).map(row).collect()
+}

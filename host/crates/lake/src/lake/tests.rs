@@ -480,6 +480,7 @@ async fn what_is_doubted_is_looked_for_even_after_a_restart() {
     assert_eq!(rows(&orders).await, BTreeMap::from([(1, 1), (2, 2)]), "rows are doubled");
 }
 
+mod edits;
 mod faults;
 mod foreign;
 mod gaps;

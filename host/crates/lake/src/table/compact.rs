@@ -112,7 +112,7 @@ impl Table {
     }
 
     /// The id columns by index, where the table tells them.
-    fn known_ids(&self) -> Option<Vec<usize>> {
+    pub(crate) fn known_ids(&self) -> Option<Vec<usize>> {
         if self.is_whole_row() {
             return Some((0..self.state.arrow.fields().len()).collect());
         }

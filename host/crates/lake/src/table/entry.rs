@@ -21,6 +21,10 @@ pub(crate) enum Operation {
     Compact,
     /// Nothing but a position.
     Advance,
+    /// Other columns.
+    Edit,
+    /// All rows of a source go.
+    Truncate,
 }
 
 impl Operation {
@@ -29,6 +33,8 @@ impl Operation {
             Self::Create => "CREATE TABLE",
             Self::Update | Self::Advance => "STREAMING UPDATE",
             Self::Compact => "OPTIMIZE",
+            Self::Edit => "CHANGE COLUMNS",
+            Self::Truncate => "TRUNCATE",
         }
     }
 }
@@ -49,7 +55,7 @@ pub(crate) fn encode(
             "queryId": progress.pipeline,
             "epochId": progress.epoch.to_string(),
         }),
-        Operation::Create | Operation::Compact => json!({}),
+        _ => json!({}),
     };
     let info = json!({"commitInfo": {
         "timestamp": now_ms,

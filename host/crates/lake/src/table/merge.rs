@@ -61,7 +61,7 @@ impl Run {
     }
 
     /// The next batch with a live row.
-    async fn next(&mut self) -> Result<Option<RecordBatch>, LakeError> {
+    pub(crate) async fn next(&mut self) -> Result<Option<RecordBatch>, LakeError> {
         while let Some(batch) = self.stream.next().await {
             let batch = batch.map_err(|e| read::read_error(&self.home, &self.name, e))?;
             let batch = read::align(&batch, &self.schema)?;

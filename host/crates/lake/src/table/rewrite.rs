@@ -133,17 +133,17 @@ impl Table {
         }
         let mut merge = Merge::new(&schema, ids, opened, merged_rows)?;
         while let Some(batch) = merge.next().await? {
-            self.encode_unchanged(&mut encoder, &batch, files).await?;
+            self.encode_into(&mut encoder, &batch, DataChange::No, files).await?;
         }
-        self.finish_unchanged(&mut encoder, files).await?;
+        self.finish_into(&mut encoder, DataChange::No, files).await?;
         let piece_bytes = usize::try_from(memory_bytes / 2 / SORT_COPIES).unwrap_or(usize::MAX);
         for source in &sources.pieces {
             let rows = source.weight.rows_in(memory_bytes / 8, read::BATCH_ROWS);
             let mut run = self.run(source, &schema, ids, rows).await?;
             while let Some(piece) = merge.sorted_piece(&mut run, piece_bytes).await? {
-                self.encode_unchanged(&mut encoder, &piece, files).await?;
+                self.encode_into(&mut encoder, &piece, DataChange::No, files).await?;
                 // The next piece begins with other keys: it is a file of its own.
-                self.finish_unchanged(&mut encoder, files).await?;
+                self.finish_into(&mut encoder, DataChange::No, files).await?;
             }
         }
         let written: Vec<String> = files.iter().map(|f| f.add.path.clone()).collect();
@@ -163,32 +163,32 @@ impl Table {
         Run::open(&self.home, file.name(), footer, schema, ids, dead, batch_rows)
     }
 
-    async fn encode_unchanged(
+    /// Encodes rows, and stores the files that became full.
+    pub(crate) async fn encode_into(
         &self,
         encoder: &mut Encoder,
         batch: &arrow_array::RecordBatch,
+        change: DataChange,
         files: &mut Vec<NewFile>,
     ) -> Result<(), LakeError> {
         for full in encoder.push(batch).map_err(|e| write::write_error(&self.home, e))? {
-            files.push(self.store_unchanged(full).await?);
+            files.push(write::store(&self.home, full, change, self.now_ms()).await?);
         }
         Ok(())
     }
 
-    async fn finish_unchanged(
+    /// Stores the file that is open.
+    pub(crate) async fn finish_into(
         &self,
         encoder: &mut Encoder,
+        change: DataChange,
         files: &mut Vec<NewFile>,
     ) -> Result<(), LakeError> {
         let last = encoder.finish().map_err(|e| write::write_error(&self.home, e))?;
         if let Some(last) = last {
-            files.push(self.store_unchanged(last).await?);
+            files.push(write::store(&self.home, last, change, self.now_ms()).await?);
         }
         Ok(())
-    }
-
-    async fn store_unchanged(&self, file: write::Encoded) -> Result<NewFile, LakeError> {
-        write::store(&self.home, file, DataChange::No, self.now_ms()).await
     }
 
     /// Deletes files that no log entry names; what stays behind is litter that a vacuum finds.

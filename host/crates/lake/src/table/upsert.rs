@@ -7,8 +7,7 @@ use arrow_array::{BooleanArray, RecordBatch};
 use arrow_buffer::BooleanBuffer;
 use arrow_select::filter::filter_record_batch;
 use change::diagnose::REBUILD;
-use delta_kernel::schema::{StructField, StructType};
-use deltalake::kernel::{Action, Metadata, MetadataExt, Protocol};
+use deltalake::kernel::Action;
 use roaring::RoaringTreemap;
 use serde_json::{Map, Value};
 
@@ -18,14 +17,14 @@ use crate::marker;
 use crate::sources::SourceKeys;
 use crate::storage::Published;
 use crate::table::entry::Operation;
+use crate::table::evolve::Shape;
 use crate::table::files::DataChange;
 use crate::table::identity::RowIdentity;
 use crate::table::keys::Wanted;
 use crate::table::locate::{self, Found};
-use crate::table::open::protocol_of;
 use crate::table::progress::Lookups;
 use crate::table::write::{self, Layout, NewFile};
-use crate::table::{ATTEMPTS_MAX, FileChanges, Step, Table, columns, compat, deletion, read};
+use crate::table::{ATTEMPTS_MAX, FileChanges, Step, Table, columns, deletion, read};
 
 /// What is written and synced of an epoch's changes, but not in the log.
 #[derive(Debug)]
@@ -34,15 +33,6 @@ pub(crate) struct Prepared {
     deaths: Deaths,
     shape: Option<Shape>,
     sources: Option<SourceKeys>,
-}
-
-/// A table's new shape, where columns are added.
-#[derive(Debug)]
-struct Shape {
-    /// Where the new columns need a feature more.
-    protocol: Option<Protocol>,
-    metadata: Metadata,
-    schema: StructType,
 }
 
 /// Old rows that die.
@@ -60,7 +50,12 @@ impl Table {
         self.check_ids(changes)?;
         let policy = self.settings().new_columns;
         let added = columns::added(&self.home, &self.state.schema, changes, policy)?;
-        let shape = self.widened(&added)?;
+        let shape = match added.is_empty() {
+            true => None,
+            false => {
+                Some(self.shape_of(self.state.schema.fields().cloned().chain(added).collect())?)
+            }
+        };
         let schema = match &shape {
             Some(shape) => columns::arrow_schema(&shape.schema)?,
             None => Arc::clone(&self.state.arrow),
@@ -116,27 +111,6 @@ impl Table {
             }),
             _ => Ok(()),
         }
-    }
-
-    /// Protocol, metadata and columns once the new columns are in; none where there are none.
-    fn widened(&self, added: &[StructField]) -> Result<Option<Shape>, LakeError> {
-        if added.is_empty() {
-            return Ok(None);
-        }
-        let wrong = |e| self.home.delta_error("add columns", e);
-        let fields = self.state.schema.fields().cloned().chain(added.iter().cloned());
-        let schema = StructType::try_new(fields).map_err(wrong)?;
-        let metadata = self
-            .state
-            .metadata
-            .clone()
-            .with_schema(&schema)
-            .map_err(|e| self.home.delta_error("add columns", e))?;
-        let present = compat::features(&self.state.protocol);
-        let needs = columns::has_timestamp_ntz(&schema)
-            && !present.iter().any(|f| f == compat::TIMESTAMP_NTZ);
-        let protocol = if needs { Some(protocol_of(&self.home, &schema, &present)?) } else { None };
-        Ok(Some(Shape { protocol, metadata, schema }))
     }
 
     /// The old rows that die.
@@ -244,10 +218,7 @@ impl Table {
     fn actions(&self, prepared: &Prepared) -> FileChanges {
         let now_ms = self.now_ms();
         let mut changes = FileChanges::default();
-        if let Some(shape) = &prepared.shape {
-            changes.actions.extend(shape.protocol.clone().map(Action::Protocol));
-            changes.actions.push(Action::Metadata(shape.metadata.clone()));
-        }
+        changes.actions.extend(prepared.shape.iter().flat_map(Shape::actions));
         for (name, found) in &prepared.deaths.found {
             let Some(file) = self.state.files.get(name) else { continue };
             changes.actions.push(Action::Remove(file.remove(DataChange::Yes, now_ms)));
@@ -265,10 +236,7 @@ impl Table {
     fn remember(&mut self, prepared: Prepared) -> Result<(), LakeError> {
         let caches = Arc::clone(&self.shared.caches);
         if let Some(shape) = prepared.shape {
-            self.state.protocol = shape.protocol.unwrap_or_else(|| self.state.protocol.clone());
-            self.state.metadata = shape.metadata;
-            self.state.arrow = columns::arrow_schema(&shape.schema)?;
-            self.state.schema = shape.schema;
+            self.take_shape(shape)?;
         }
         for file in prepared.files {
             read::keep_footer(&self.home, &caches.footers, &file.add.path, &file.footer);

@@ -1,0 +1,334 @@
+//! What a statement of the source does to a target without telling it in rows: columns come, go,
+//! change their name or type, or all rows go.
+//!
+//! Here it is decided which columns a table has afterwards and what becomes of each row; `table`
+//! rewrites the files that it concerns, in one commit with the position behind the statement.
+
+use std::sync::Arc;
+
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt32Array, new_null_array};
+use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
+use arrow_select::filter::filter_record_batch;
+use arrow_select::take::take;
+use arrow_select::zip::zip;
+use change::diagnose::REBUILD;
+use change::{Column, ColumnType, TableName, TargetPath};
+use parquet::file::metadata::ParquetMetaData;
+use serde_json::Value;
+
+use crate::error::LakeError;
+use crate::lake::NewColumns;
+use crate::sources::{SourceKey, SourceKeys};
+use crate::stored::{self, stored_type, text, wider};
+
+/// What a statement does to one target.
+#[derive(Clone, Debug)]
+pub struct TableEdit {
+    /// The target. One that does not exist yet needs no edit.
+    pub target: TargetPath,
+    /// The table that the statement changes. Where several write to the target, only its rows are
+    /// meant.
+    pub source: TableName,
+    /// What becomes of its rows; comes before the columns.
+    pub rows: RowsEdit,
+    /// What becomes of the columns, by their names in the target, in this order.
+    pub columns: Vec<ColumnEdit>,
+}
+
+/// What becomes of the rows that there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RowsEdit {
+    /// They stay.
+    #[default]
+    Keep,
+    /// They go, as with TRUNCATE.
+    Remove,
+}
+
+/// What becomes of a column.
+#[derive(Clone, Debug)]
+pub enum ColumnEdit {
+    /// It comes: nullable, at the end. All rows of the source get the default, or NULL; so do they
+    /// where the target has the column already, be it from another table or from before it was
+    /// dropped.
+    Add {
+        /// The column.
+        column: Column,
+        /// A column of one value, in the Arrow type of [`ColumnType::arrow`].
+        default: Option<ArrayRef>,
+    },
+    /// It stays in the target and is NULL in rows that are written from now on.
+    Drop {
+        /// Its name.
+        name: String,
+    },
+    /// A column of the new name gets the values; the old one stays, as a dropped one.
+    Rename {
+        /// Its name so far.
+        from: String,
+        /// Its name from now on.
+        to: String,
+    },
+    /// Its type becomes wider. A narrower one changes nothing: the target keeps its own.
+    Retype {
+        /// Its name.
+        name: String,
+        /// Its type from now on.
+        column_type: ColumnType,
+    },
+}
+
+/// The rows of a target that a statement means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Scope {
+    All,
+    /// Those with these constants in their id columns.
+    Where(Vec<(String, Value)>),
+    Nothing,
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// A column gets one value, or NULL.
+    Fill { column: usize, value: Option<ArrayRef> },
+    /// A column gets the values of another one.
+    Copy { from: usize, to: usize },
+}
+
+/// An edit against the columns of one table.
+#[derive(Clone, Debug)]
+pub(crate) struct Recast {
+    /// The columns so far.
+    before: SchemaRef,
+    /// The columns afterwards: those so far, perhaps wider, then the new ones.
+    pub(crate) after: SchemaRef,
+    steps: Vec<Step>,
+    rows: RowsEdit,
+    scope: Scope,
+}
+
+fn wrong(source: ArrowError) -> LakeError {
+    LakeError::Arrow { action: "change the columns of rows", source }
+}
+
+impl Recast {
+    /// # Errors
+    /// Where the edit would change an id column's name, or values would not fit.
+    pub(crate) fn of(
+        edit: &TableEdit,
+        before: &SchemaRef,
+        ids: &[String],
+        sources: Option<&SourceKeys>,
+        policy: NewColumns,
+    ) -> Result<Self, LakeError> {
+        let mut recast = Self {
+            before: Arc::clone(before),
+            after: Arc::clone(before),
+            steps: Vec::new(),
+            rows: edit.rows,
+            scope: scope_of(&edit.source, sources),
+        };
+        let mut fields: Vec<Field> = before.fields().iter().map(|f| f.as_ref().clone()).collect();
+        for column in &edit.columns {
+            recast.plan(edit, column, &mut fields, ids)?;
+        }
+        recast.after = Arc::new(Schema::new(fields));
+        if policy == NewColumns::Refuse && recast.after != recast.before {
+            return Err(refuse(
+                edit,
+                format!("a statement on table {} changes them", edit.source),
+                "set `sink.merge-schema = true`, or keep the change from the target with a plugin",
+            ));
+        }
+        Ok(recast)
+    }
+
+    fn plan(
+        &mut self,
+        edit: &TableEdit,
+        column: &ColumnEdit,
+        fields: &mut Vec<Field>,
+        ids: &[String],
+    ) -> Result<(), LakeError> {
+        let position = |fields: &[Field], name: &str| fields.iter().position(|f| f.name() == name);
+        let id = |name: &String, what: &str| match ids.contains(name) {
+            true => Err(refuse(edit, format!("id column `{name}` is {what}"), REBUILD)),
+            false => Ok(()),
+        };
+        match column {
+            ColumnEdit::Add { column, default } => {
+                let stored = stored_type(column.column_type);
+                let at = take_up(edit, fields, &column.name, &stored)?;
+                let data_type = fields.get(at).map(Field::data_type).cloned().unwrap_or(stored);
+                let value = match default {
+                    None => None,
+                    Some(value) => {
+                        let value = stored::convert_column(column.column_type, value)?;
+                        Some(arrow_cast::cast(&value, &data_type).map_err(wrong)?)
+                    }
+                };
+                self.steps.push(Step::Fill { column: at, value });
+            }
+            ColumnEdit::Drop { name } => id(name, "dropped")?,
+            ColumnEdit::Rename { from, to } => {
+                id(from, "renamed")?;
+                let Some(source) = position(fields, from) else { return Ok(()) };
+                let stored = fields.get(source).map(|f| f.data_type().clone());
+                let stored = stored.unwrap_or(DataType::Null);
+                let target = take_up(edit, fields, to, &stored)?;
+                self.steps.push(Step::Copy { from: source, to: target });
+            }
+            ColumnEdit::Retype { name, column_type } => {
+                if position(fields, name).is_some() {
+                    take_up(edit, fields, name, &stored_type(*column_type))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether all rows go, so that none has to be read.
+    pub(crate) fn empties(&self) -> bool {
+        self.rows == RowsEdit::Remove && self.scope == Scope::All
+    }
+
+    /// Whether rows of a file may change.
+    pub(crate) fn touches(&self, file: &ParquetMetaData) -> bool {
+        let has = |index: usize| {
+            self.after.fields().get(index).is_some_and(|f| holds_values(file, f.name()))
+        };
+        let retyped = self.before.fields().iter().zip(self.after.fields()).enumerate();
+        let retyped =
+            retyped.filter(|(_, (a, b))| a.data_type() != b.data_type()).any(|(i, _)| has(i));
+        let moved = self.scope != Scope::Nothing
+            && (self.rows == RowsEdit::Remove
+                || self.steps.iter().any(|step| match step {
+                    Step::Fill { value: Some(_), .. } => true,
+                    Step::Fill { column, value: None } => has(*column),
+                    Step::Copy { from, to } => has(*from) || has(*to),
+                }));
+        retyped || moved
+    }
+
+    /// Rows that have the columns of `after` already, as they are afterwards.
+    pub(crate) fn apply(&self, rows: &RecordBatch) -> Result<RecordBatch, LakeError> {
+        let scope = match &self.scope {
+            Scope::Nothing => return Ok(rows.clone()),
+            Scope::All => None,
+            Scope::Where(constants) => Some(meant(rows, constants)),
+        };
+        if self.rows == RowsEdit::Remove {
+            let keep: BooleanArray = match &scope {
+                None => vec![false; rows.num_rows()].into(),
+                Some(scope) => scope.values().iter().map(|meant| Some(!meant)).collect(),
+            };
+            let left = filter_record_batch(rows, &keep).map_err(wrong)?;
+            return Ok(left);
+        }
+        let mut columns = rows.columns().to_vec();
+        for step in &self.steps {
+            let (to, new) = match step {
+                Step::Copy { from, to } => (*to, columns.get(*from).cloned()),
+                Step::Fill { column, value } => {
+                    let field = self.after.fields().get(*column);
+                    let all =
+                        |v: &ArrayRef| take(v, &UInt32Array::from(vec![0; rows.num_rows()]), None);
+                    let new = match (value, field) {
+                        (Some(value), _) => Some(all(value).map_err(wrong)?),
+                        (None, Some(f)) => Some(new_null_array(f.data_type(), rows.num_rows())),
+                        (None, None) => None,
+                    };
+                    (*column, new)
+                }
+            };
+            let (Some(new), Some(slot)) = (new, columns.get_mut(to)) else { continue };
+            let new = match new.data_type() == slot.data_type() {
+                true => new,
+                false => arrow_cast::cast(&new, slot.data_type()).map_err(wrong)?,
+            };
+            *slot = match &scope {
+                None => new,
+                Some(scope) => zip(scope, &new, &*slot).map_err(wrong)?,
+            };
+        }
+        RecordBatch::try_new(rows.schema(), columns).map_err(wrong)
+    }
+}
+
+/// A column that comes under a name: the one that is there, widened, or a new one at the end.
+fn take_up(
+    edit: &TableEdit,
+    fields: &mut Vec<Field>,
+    name: &str,
+    stored: &DataType,
+) -> Result<usize, LakeError> {
+    if let Some(at) = fields.iter().position(|f| f.name() == name) {
+        let field = fields.get_mut(at);
+        let known = field.as_ref().map(|f| f.data_type().clone()).unwrap_or(DataType::Null);
+        let Some(wide) = wider(&known, stored) else {
+            return Err(refuse(
+                edit,
+                format!("column `{name}` is {known} in the target and becomes {stored}"),
+                "rebuild the target, or cast the column back with a plugin",
+            ));
+        };
+        if let Some(field) = field {
+            *field = Field::new(name, wide, true);
+        }
+        return Ok(at);
+    }
+    if let Some(other) = fields.iter().find(|f| f.name().to_lowercase() == name.to_lowercase()) {
+        return Err(refuse(
+            edit,
+            format!("column `{name}` differs from the target's `{}` by case only", other.name()),
+            "rename one of the two with the rename plugin",
+        ));
+    }
+    fields.push(Field::new(name, stored.clone(), true));
+    Ok(fields.len().saturating_sub(1))
+}
+
+fn refuse(edit: &TableEdit, reason: String, hint: &str) -> LakeError {
+    LakeError::Schema { target: edit.target.to_string(), reason, hint: hint.to_owned() }
+}
+
+fn scope_of(source: &TableName, sources: Option<&SourceKeys>) -> Scope {
+    let Some(sources) = sources.filter(|s| !s.tables.is_empty()) else { return Scope::All };
+    // A table that has written no row yet has no constants.
+    let written = |t: &&SourceKey| t.table == *source && !t.constants.is_empty();
+    let Some(own) = sources.tables.iter().find(written) else { return Scope::Nothing };
+    if sources.tables.len() == 1 {
+        return Scope::All;
+    }
+    let named = sources.id_columns.iter().zip(&own.constants);
+    let constants = named.filter_map(|(name, constant)| {
+        let constant = serde_json::from_str(constant.as_deref()?).ok()?;
+        Some((name.clone(), constant))
+    });
+    Scope::Where(constants.collect())
+}
+
+/// The rows whose id columns hold all constants.
+fn meant(rows: &RecordBatch, constants: &[(String, Value)]) -> BooleanArray {
+    let columns: Vec<(Option<&ArrayRef>, &Value)> =
+        constants.iter().map(|(name, constant)| (rows.column_by_name(name), constant)).collect();
+    let is_meant = |row: usize| {
+        columns.iter().all(|(column, constant)| {
+            let value = column.and_then(|c| text::value(c, row, false));
+            value.is_some_and(|v| v == **constant)
+        })
+    };
+    (0..rows.num_rows()).map(|row| Some(is_meant(row))).collect()
+}
+
+/// Whether a file has a column with a value other than NULL, as far as its footer tells.
+fn holds_values(file: &ParquetMetaData, name: &str) -> bool {
+    file.row_groups().iter().filter(|g| g.num_rows() > 0).any(|group| {
+        let named = group.columns().iter().find(|c| c.column_path().string() == name);
+        named.is_some_and(|chunk| {
+            let nulls = chunk.statistics().and_then(|s| s.null_count_opt());
+            let rows = u64::try_from(group.num_rows()).ok();
+            nulls.is_none() || nulls != rows
+        })
+    })
+}

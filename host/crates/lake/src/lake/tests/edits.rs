@@ -1,0 +1,292 @@
+//! Columns that come, go and change, and rows that go without row events; read back by two readers.
+
+use arrow_array::{
+    ArrayRef, Float32Array, Int16Array, Int64Array, RecordBatch, StringArray, UInt64Array,
+};
+use change::{Column, ColumnType, KeyProof, OutputSchema, TableName};
+
+use super::*;
+use crate::changes::ChangeCounts;
+use crate::edit::{ColumnEdit, RowsEdit, TableEdit};
+use crate::sources::{SourceKey, SourceKeys};
+use crate::stored::StoredSchema;
+use crate::testing::lines;
+
+/// Rows of `shop.<table>` with these columns; the first two, `shard` and `id`, identify a row.
+fn rows_of(
+    target: &TargetPath,
+    table: &str,
+    keys: &[i64],
+    columns: Vec<(&str, ColumnType, ArrayRef)>,
+) -> TargetChanges {
+    let shards: ArrayRef = Arc::new(StringArray::from(vec![table; keys.len()]));
+    let ids: ArrayRef = Arc::new(Int64Array::from(keys.to_vec()));
+    let all = [("shard", ColumnType::Utf8, shards), ("id", ColumnType::Int64, ids)];
+    let all: Vec<_> = all.into_iter().chain(columns).collect();
+    let output = OutputSchema {
+        source: TableName::new("shop", table),
+        columns: all.iter().map(|(n, t, _)| Column::made(*n, *t, true)).collect(),
+        id_columns: vec![0, 1],
+        key_proof: KeyProof::Source,
+    };
+    let schema = Arc::new(StoredSchema::of(&output).expect("a schema"));
+    let stored: Vec<ArrayRef> = all.into_iter().map(|(_, _, c)| c).collect();
+    let stored = schema.convert(&stored).expect("converted");
+    TargetChanges {
+        target: target.clone(),
+        rows: RecordBatch::try_new(Arc::clone(schema.arrow()), stored).expect("a batch"),
+        rows_inserted: arrow_buffer::BooleanBuffer::new_unset(keys.len()),
+        gone: RecordBatch::new_empty(schema.id_arrow()),
+        gone_inserted: arrow_buffer::BooleanBuffer::new_unset(0),
+        counts: ChangeCounts::default(),
+        sources: Arc::new(SourceKeys {
+            id_columns: vec!["shard".into(), "id".into()],
+            tables: ["a", "b"].map(source_key).to_vec(),
+        }),
+        absent: Default::default(),
+        gaps: None,
+        schema,
+    }
+}
+
+fn source_key(table: &str) -> SourceKey {
+    let constants = vec![Some(format!("\"{table}\"")), None];
+    SourceKey { table: TableName::new("shop", table), constants }
+}
+
+fn int16(values: &[Option<i16>]) -> ArrayRef {
+    Arc::new(Int16Array::from(values.to_vec()))
+}
+
+fn add(name: &str, column_type: ColumnType, default: Option<ArrayRef>) -> ColumnEdit {
+    ColumnEdit::Add { column: Column::made(name, column_type, true), default }
+}
+
+struct Edited {
+    root: tempfile::TempDir,
+    lake: Lake,
+    target: TargetPath,
+    number: u64,
+}
+
+impl Edited {
+    /// Rows a:1, a:2 and b:1 with `v` = 1, NULL and 3, in two files, a dead row among them.
+    async fn new() -> Self {
+        let root = tempfile::tempdir().expect("a folder");
+        let lake = Lake::open(options(root.path())).await.expect("opened");
+        let target = target(root.path(), "t");
+        let mut edited = Self { root, lake, target, number: 0 };
+        edited
+            .write(
+                "a",
+                &[1, 2, 3],
+                vec![("v", ColumnType::Int16, int16(&[Some(9), None, Some(8)]))],
+            )
+            .await;
+        edited.write("b", &[1], vec![("v", ColumnType::Int16, int16(&[Some(3)]))]).await;
+        edited.write("a", &[1], vec![("v", ColumnType::Int16, int16(&[Some(1)]))]).await;
+        let mut gone = rows_of(&edited.target, "a", &[3], vec![]);
+        gone.gone = gone.rows.clone();
+        gone.gone_inserted = gone.rows_inserted.clone();
+        gone.rows = RecordBatch::new_empty(gone.rows.schema());
+        gone.rows_inserted = arrow_buffer::BooleanBuffer::new_unset(0);
+        edited.commit(gone).await;
+        edited
+    }
+
+    async fn write(
+        &mut self,
+        table: &str,
+        keys: &[i64],
+        columns: Vec<(&str, ColumnType, ArrayRef)>,
+    ) {
+        let changes = rows_of(&self.target, table, keys, columns);
+        self.commit(changes).await;
+    }
+
+    async fn commit(&mut self, changes: TargetChanges) {
+        self.number += 1;
+        self.lake.commit(epoch(self.number, vec![changes])).await.expect("committed");
+    }
+
+    /// A statement on table `a`.
+    async fn edit(&mut self, rows: RowsEdit, columns: Vec<ColumnEdit>) -> Result<(), LakeError> {
+        self.number += 1;
+        let edit = TableEdit {
+            target: self.target.clone(),
+            source: TableName::new("shop", "a"),
+            rows,
+            columns,
+        };
+        let statement = Statement {
+            number: self.number - 1,
+            all_durable: at((self.number - 1) * 100),
+            end: at(self.number * 100),
+            edits: vec![edit],
+        };
+        let durable = self.lake.edit(statement.clone()).await?;
+        assert_eq!(durable.position(), &statement.end);
+        // A replay, as after a crash before the checkpoint, changes nothing.
+        let version =
+            crate::show(&self.target.0, &StoreOptions::default()).await.expect("shown").version;
+        let mut again = Lake::open(options(self.root.path())).await.expect("opened");
+        assert_eq!(again.recovered().targets[&self.target].covered, Some(statement.end.clone()));
+        again.edit(statement).await.expect("nothing to do");
+        self.lake = again;
+        let report = crate::show(&self.target.0, &StoreOptions::default()).await.expect("shown");
+        assert_eq!(report.version, version, "a statement is applied once");
+        Ok(())
+    }
+
+    async fn columns(&mut self, columns: Vec<ColumnEdit>) {
+        self.edit(RowsEdit::Keep, columns).await.expect("edited");
+    }
+
+    async fn lines(&self) -> String {
+        lines(&self.target).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_added_column_has_its_default_in_the_rows_of_its_table() {
+    let mut t = Edited::new().await;
+    t.columns(vec![add("plain", ColumnType::Utf8, None)]).await;
+    let five: ArrayRef = Arc::new(UInt64Array::from(vec![5]));
+    t.columns(vec![add("w", ColumnType::UInt64, Some(five.clone()))]).await;
+    insta::assert_snapshot!(t.lines().await, @r#"
+    {"shard":"a","id":1,"v":1,"plain":null,"w":"5"}
+    {"shard":"a","id":2,"v":null,"plain":null,"w":"5"}
+    {"shard":"b","id":1,"v":3,"plain":null,"w":null}
+    "#);
+    // The other table follows with another default; a row that is written later has its own value.
+    t.write(
+        "a",
+        &[2],
+        vec![("v", ColumnType::Int16, int16(&[Some(2)])), ("w", ColumnType::UInt64, five)],
+    )
+    .await;
+    insta::assert_snapshot!(t.lines().await, @r#"
+    {"shard":"a","id":1,"v":1,"plain":null,"w":"5"}
+    {"shard":"a","id":2,"v":2,"plain":null,"w":"5"}
+    {"shard":"b","id":1,"v":3,"plain":null,"w":null}
+    "#);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_comes_again_brings_no_old_values() {
+    let mut t = Edited::new().await;
+    t.columns(vec![ColumnEdit::Drop { name: "v".into() }]).await;
+    t.write("a", &[4], vec![]).await;
+    t.columns(vec![add("v", ColumnType::Int16, None)]).await;
+    insta::assert_snapshot!(t.lines().await, @r#"
+    {"shard":"a","id":1,"v":null}
+    {"shard":"a","id":2,"v":null}
+    {"shard":"a","id":4,"v":null}
+    {"shard":"b","id":1,"v":3}
+    "#);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_renamed_column_takes_its_values_along() {
+    let mut t = Edited::new().await;
+    t.columns(vec![ColumnEdit::Rename { from: "v".into(), to: "w".into() }]).await;
+    t.write("a", &[4], vec![("w", ColumnType::Int16, int16(&[Some(4)]))]).await;
+    insta::assert_snapshot!(t.lines().await, @r#"
+    {"shard":"a","id":1,"v":1,"w":1}
+    {"shard":"a","id":2,"v":null,"w":null}
+    {"shard":"a","id":4,"v":null,"w":4}
+    {"shard":"b","id":1,"v":3,"w":null}
+    "#);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_type_becomes_wider_and_never_narrower() {
+    let mut t = Edited::new().await;
+    let retype = |column_type| vec![ColumnEdit::Retype { name: "v".into(), column_type }];
+    t.columns(retype(ColumnType::Int32)).await;
+    // The other table still sends the narrow type.
+    t.write("b", &[2], vec![("v", ColumnType::Int16, int16(&[Some(-7)]))]).await;
+    t.columns(retype(ColumnType::Int8)).await;
+    // A wider type comes with rows alone.
+    let big: ArrayRef = Arc::new(UInt64Array::from(vec![u64::MAX]));
+    t.write("a", &[5], vec![("v", ColumnType::UInt64, big)]).await;
+    insta::assert_snapshot!(t.lines().await, @r#"
+    {"shard":"a","id":1,"v":"1"}
+    {"shard":"a","id":2,"v":null}
+    {"shard":"a","id":5,"v":"18446744073709551615"}
+    {"shard":"b","id":1,"v":"3"}
+    {"shard":"b","id":2,"v":"-7"}
+    "#);
+    let report = crate::show(&t.target.0, &StoreOptions::default()).await.expect("shown");
+    assert_eq!(report.columns[2].data_type, "decimal(20,0)");
+    let error = t.edit(RowsEdit::Keep, retype(ColumnType::Utf8)).await.expect_err("refused");
+    insta::assert_snapshot!(foreign::plain(&t.target, &error), @"TARGET: the columns do not fit the table: column `v` is Decimal128(20, 0) in the target and becomes Utf8");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_float_becomes_a_double() {
+    let mut t = Edited::new().await;
+    let half: ArrayRef = Arc::new(Float32Array::from(vec![0.1]));
+    t.write("a", &[1], vec![("f", ColumnType::Float32, half)]).await;
+    t.columns(vec![ColumnEdit::Retype { name: "f".into(), column_type: ColumnType::Float64 }])
+        .await;
+    insta::assert_snapshot!(t.lines().await, @r#"
+    {"shard":"a","id":1,"v":null,"f":0.10000000149011612}
+    {"shard":"a","id":2,"v":null,"f":null}
+    {"shard":"b","id":1,"v":3,"f":null}
+    "#);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn truncate_takes_the_rows_of_its_table_alone() {
+    let mut t = Edited::new().await;
+    t.edit(RowsEdit::Remove, vec![]).await.expect("edited");
+    insta::assert_snapshot!(t.lines().await, @r#"{"shard":"b","id":1,"v":3}"#);
+    // Alone in its target, it leaves no file.
+    let mut alone = Simple::new().await;
+    alone.commit(&[(1, insert(1)), (2, insert(2))]).await.expect("committed");
+    let edit = TableEdit {
+        target: alone.target.clone(),
+        source: TableName::new("shop", "orders"),
+        rows: RowsEdit::Remove,
+        columns: vec![],
+    };
+    let statement = Statement { number: 1, all_durable: at(100), end: at(200), edits: vec![edit] };
+    alone.lake.edit(statement).await.expect("edited");
+    let report = crate::show(&alone.target.0, &StoreOptions::default()).await.expect("shown");
+    assert_eq!((report.files, report.position), (0, Some(at(200))));
+    alone.number = 2;
+    alone.commit(&[(1, insert(7))]).await.expect("committed");
+    assert_eq!(alone.rows().await, [(1, 7)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_that_does_not_fit_changes_nothing() {
+    let cases = [
+        ColumnEdit::Drop { name: "id".into() },
+        ColumnEdit::Rename { from: "shard".into(), to: "x".into() },
+        add("V", ColumnType::Int16, None),
+        add("v", ColumnType::Utf8, None),
+    ];
+    let mut texts = Vec::new();
+    for case in cases {
+        let mut t = Edited::new().await;
+        let before = t.lines().await;
+        let error = t.edit(RowsEdit::Keep, vec![case]).await.expect_err("refused");
+        texts.push(foreign::plain(&t.target, &error));
+        assert_eq!(t.lines().await, before);
+    }
+    let mut t = Edited::new().await;
+    let mut refusing = options(t.root.path());
+    refusing.new_columns = NewColumns::Refuse;
+    t.lake = Lake::open(refusing).await.expect("opened");
+    let error = t.edit(RowsEdit::Keep, vec![add("x", ColumnType::Int16, None)]).await;
+    texts.push(foreign::plain(&t.target, &error.expect_err("refused")));
+    insta::assert_snapshot!(texts.join("\n"), @r#"
+    TARGET: the columns do not fit the table: id column `id` is dropped
+    TARGET: the columns do not fit the table: id column `shard` is renamed
+    TARGET: the columns do not fit the table: column `V` differs from the target's `v` by case only
+    TARGET: the columns do not fit the table: column `v` is Int16 in the target and becomes Utf8
+    TARGET: the columns do not fit the table: a statement on table shop.a changes them
+    "#);
+}
