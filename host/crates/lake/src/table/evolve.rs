@@ -101,7 +101,8 @@ impl Table {
 
     async fn edit_at(&mut self, edit: &TableEdit, step: Option<&Step>) -> Result<(), LakeError> {
         for _ in 0..ATTEMPTS_MAX {
-            let ids = self.ids.clone().unwrap_or_default();
+            // Where whole rows are compared, no column is the one that a row is found by.
+            let ids = self.ids.clone().filter(|_| !self.is_whole_row()).unwrap_or_default();
             let sources = self.source_keys();
             let policy = self.settings().new_columns;
             let recast = Recast::of(edit, &self.state.arrow, &ids, sources.as_ref(), policy)?;

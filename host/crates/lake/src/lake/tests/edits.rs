@@ -38,9 +38,11 @@ fn rows_of(
         rows_inserted: arrow_buffer::BooleanBuffer::new_unset(keys.len()),
         gone: RecordBatch::new_empty(schema.id_arrow()),
         gone_inserted: arrow_buffer::BooleanBuffer::new_unset(0),
+        gone_counts: None,
         counts: ChangeCounts::default(),
         sources: Arc::new(SourceKeys {
             id_columns: vec!["shard".into(), "id".into()],
+            whole_row: false,
             tables: ["a", "b"].map(source_key).to_vec(),
         }),
         absent: Default::default(),
