@@ -111,6 +111,7 @@ mod tests {
             kind,
             tables: vec![TableName::new("shop", "orders")],
             receives: Vec::new(),
+            actions: None,
             statement: "ALTER TABLE orders\n  DROP COLUMN note".to_owned(),
             position: Position::at("log.000001", 400),
             before: Position::at("log.000001", 380),

@@ -9,12 +9,12 @@ use std::sync::Arc;
 use change::{Batch, TableName, Transaction};
 use hashbrown::HashMap;
 
-use crate::definitions::Definitions;
+use crate::definition::History;
 use crate::error::{BinlogError, DecodeError, Place};
 use crate::event::{Event, Vendor};
 use crate::options::{ReadOptions, ZeroDates};
 use crate::rows::{RowsDecoder, RowsEvent, RowsVersion, rows_head};
-use crate::table_map::{self, MapRules, Names, SchemaCache, TableMap};
+use crate::table_map::{self, MapRules, SchemaCache, TableMap};
 use queue::Queue;
 use spill::SpillFile;
 use version::Version;
@@ -104,7 +104,6 @@ pub(crate) struct Capture {
     held_bytes: usize,
     queue: Queue,
     limits: Limits,
-    definitions: Definitions,
     zero_dates: ZeroDates,
     /// Dates that no calendar has and that became NULL.
     nulled_dates: u64,
@@ -116,7 +115,7 @@ pub(crate) fn rules(zero_dates: ZeroDates, vendor: Vendor) -> MapRules {
         Vendor::Mysql => table_map::Vendor::MySql,
         Vendor::MariaDb => table_map::Vendor::MariaDb,
     };
-    MapRules { names: Names::Refuse, zero_dates, vendor }
+    MapRules { zero_dates, vendor }
 }
 
 impl Capture {
@@ -124,7 +123,7 @@ impl Capture {
         let zero_dates = options.zero_dates;
         let rules = rules(zero_dates, Vendor::Mysql);
         Self {
-            cache: SchemaCache::new(rules, options.definitions.clone()),
+            cache: SchemaCache::new(rules),
             bound: HashMap::new(),
             current: HashMap::new(),
             versions: Vec::new(),
@@ -140,7 +139,6 @@ impl Capture {
                 memory_bytes: options.transaction_bytes_max,
                 spill_bytes: options.spill_bytes_max,
             },
-            definitions: options.definitions.clone(),
             zero_dates,
             nulled_dates: 0,
         }
@@ -173,6 +171,7 @@ impl Capture {
         &mut self,
         event: &Event<'_>,
         options: &ReadOptions,
+        history: &History,
         place: impl Fn() -> Place,
     ) -> Result<(), BinlogError> {
         let decode = |error| BinlogError::decode(place(), None, error);
@@ -184,7 +183,7 @@ impl Capture {
         }
         let (id, name) = TableMap::peek_name(event.body).map_err(decode)?;
         let version = if options.captures(&name) {
-            let (_, map) = (self.cache.table_map(event.body))
+            let (_, map) = (self.cache.table_map(event.body, history))
                 .map_err(|error| BinlogError::decode(place(), Some(&name), error))?;
             Some(self.version_of(name, map, &place)?)
         } else {
@@ -264,8 +263,7 @@ impl Capture {
             return Ok(Added::default());
         };
         let failed = |error| BinlogError::decode(place(), Some(&map.schema.name), error);
-        let definitions = self.definitions.clone();
-        let decoder = RowsDecoder::new(kind, version, event.body, &map, &definitions);
+        let decoder = RowsDecoder::new(kind, version, event.body, &map);
         let mut decoder = decoder.map_err(failed)?;
         let mut added = Added::default();
         let mut grown: usize = 0;

@@ -39,6 +39,8 @@ pub(crate) struct Query<'a> {
     pub(crate) database: Cow<'a, str>,
     pub(crate) text: Cow<'a, str>,
     pub(crate) reading: Reading,
+    /// What the session had set, as status variables.
+    pub(crate) status: &'a [u8],
 }
 
 /// How the text of a statement was read.
@@ -235,7 +237,7 @@ fn own_query(body: &[u8]) -> Result<Query<'_>, Fault> {
     };
     let (status, database, text) = read().map_err(|Short| SHORT)?;
     let (text, reading) = statement_text(status, text);
-    Ok(Query { database: String::from_utf8_lossy(database), text, reading })
+    Ok(Query { database: String::from_utf8_lossy(database), text, reading, status })
 }
 
 /// What a server writes into statements that it makes itself; their names are in UTF-8, whatever the

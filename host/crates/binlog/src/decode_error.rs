@@ -19,9 +19,20 @@ pub enum DecodeError {
         /// Bytes from the end of the event's header.
         at: usize,
     },
-    /// The table map carries no column names.
-    #[error("the log does not name the columns of this table")]
-    NoNames,
+    /// The table map carries no column names, and no definition of the table is known here.
+    #[error("the log does not name the columns of this table, and {reason}")]
+    NoDefinition {
+        /// Why there is no definition.
+        reason: String,
+    },
+    /// The table map carries no column names, and the definition of the table does not fit it.
+    #[error(
+        "the log does not name the columns of this table, and its definition does not fit: {what}"
+    )]
+    Misfit {
+        /// The first thing that does not fit.
+        what: String,
+    },
     /// A character set that nobody here can read.
     #[error("column {column} has the collation {collation}, which is not known")]
     Collation {
@@ -143,9 +154,10 @@ impl DecodeError {
 impl Diagnose for DecodeError {
     fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::NoNames => {
-                "set binlog_row_metadata = FULL on the server (SET PERSIST, or SET GLOBAL and the \
-                 configuration file) and start behind the rows that were written before it"
+            Self::NoDefinition { .. } | Self::Misfit { .. } => {
+                "set binlog_row_metadata = FULL on the server and start behind the rows that were \
+                 written before it, start at a log that holds the CREATE TABLE, or name a file with the \
+                 definitions as they were at the start (source.definitions)"
             }
             Self::Omitted { .. } => {
                 "set binlog_row_image = FULL on the server, reconnect the sessions that write, and \
@@ -175,7 +187,8 @@ impl Diagnose for DecodeError {
 
     fn fault(&self) -> Fault {
         match self {
-            Self::NoNames
+            Self::NoDefinition { .. }
+            | Self::Misfit { .. }
             | Self::Omitted { .. }
             | Self::Value { fault: ValueFault::NoDocument, .. } => Fault::Environment,
             _ => Fault::Run,

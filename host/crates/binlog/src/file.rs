@@ -134,6 +134,12 @@ impl FileSource {
         self.reader.position()
     }
 
+    /// The definitions of tables behind what was handed out.
+    #[must_use]
+    pub fn definitions(&self) -> &change::Definitions {
+        self.reader.history().definitions()
+    }
+
     /// How many dates that no calendar has became NULL in what was handed out (`ZeroDates::Null`).
     #[must_use]
     pub fn nulled_dates(&self) -> u64 {

@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::capture::rules;
 use crate::compression::{Inner, Packed, PayloadReader, unpacked_query, unpacked_rows};
 use crate::control::{ControlReader, GroupShape, GroupStart};
-use crate::definitions::Definitions;
+use crate::definition::History;
 use crate::error::BinlogError;
 use crate::event::{Checksum, Event, EventKind, Header, Vendor};
 use crate::file::EventFile;
@@ -346,7 +346,7 @@ struct Known {
 impl Known {
     fn new(name: TableName, body: &[u8], vendor: Vendor) -> Self {
         let rules = rules(ZeroDates::Null, vendor);
-        let map = TableMap::parse(body, rules, &Definitions::default()).ok().map(|(_, map)| map);
+        let map = TableMap::parse(body, rules, &History::default()).ok().map(|(_, map)| map);
         let readable = map.map(|map| {
             let rows = RowBuffer::new(&map);
             (map, rows)

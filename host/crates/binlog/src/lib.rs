@@ -5,7 +5,7 @@
 //! tables of the lake. Whatever a file or a server sends, the outcome is rows or a
 //! [`BinlogError`] that names file, offset and event.
 
-pub mod definitions;
+pub mod definition;
 pub mod error;
 pub mod file;
 pub mod inspect;
@@ -26,7 +26,6 @@ mod value;
 mod wire;
 mod xa;
 
-pub use definitions::{DeclaredType, Definitions, TableDefinitions};
 pub use error::BinlogError;
 pub use event::Vendor;
 pub use file::FileSource;

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use change::{Fingerprint, LogFile, LogSlice, Position};
+use change::{Definitions, Fingerprint, LogFile, LogSlice, Position};
 use tracing::{debug, info};
 
 use crate::error::{BinlogError, Place, ServerCause};
@@ -18,11 +18,13 @@ use dump::{Dump, Sent};
 use request::{Arrival, Request, askable, open_dump, plan, reading_from, within};
 
 pub use check::{Finding, Severity, check, check_start};
+pub use definition::definitions_at_end;
 pub use facts::ServerFacts;
 
 mod catalog;
 mod check;
 mod connection;
+mod definition;
 mod dump;
 mod facts;
 mod request;
@@ -46,7 +48,8 @@ pub struct LiveSource {
 
 impl LiveSource {
     /// Connects, checks that the server's log can be read, and asks for it. Reading ends at `until`
-    /// where there is one, otherwise never.
+    /// where there is one, otherwise never. Where no definitions are given and the start is the end of the
+    /// log, the server's catalogue gives them.
     ///
     /// # Errors
     /// Where the server cannot be reached, refuses, writes no log that can be read, or does not have the
@@ -55,11 +58,15 @@ impl LiveSource {
         server: &ServerOptions,
         start: Start,
         until: Option<Position>,
-        options: ReadOptions,
+        mut options: ReadOptions,
     ) -> Result<Self, BinlogError> {
         let mut connection = Connection::open(server).await?;
-        let facts = ServerFacts::ask(&mut connection).await?;
+        let mut facts = ServerFacts::ask(&mut connection).await?;
         require(&facts)?;
+        if let Some((definitions, end)) = seed(server, &start, &facts, &options).await? {
+            options.definitions = definitions;
+            facts.position = Some(end);
+        }
         let position = askable(&facts, resolve(&mut connection, &facts, start).await?);
         within(&facts, &position)?;
         let (request, arrival) = plan(&facts, &position)?;
@@ -148,6 +155,12 @@ impl LiveSource {
     #[must_use]
     pub fn facts(&self) -> &ServerFacts {
         &self.facts
+    }
+
+    /// The definitions of tables behind what was handed out.
+    #[must_use]
+    pub fn definitions(&self) -> &Definitions {
+        self.reader.history().definitions()
     }
 
     /// How many dates that no calendar has became NULL in what was handed out (`ZeroDates::Null`).
@@ -294,6 +307,28 @@ fn require(facts: &ServerFacts) -> Result<(), BinlogError> {
         return Ok(());
     };
     Err(BinlogError::server(&facts.address, cause, None))
+}
+
+/// The definitions at the end of the log, where the reading starts there and none are given.
+async fn seed(
+    server: &ServerOptions,
+    start: &Start,
+    facts: &ServerFacts,
+    options: &ReadOptions,
+) -> Result<Option<(Definitions, Position)>, BinlogError> {
+    let may_be_end = match (start, &facts.position) {
+        (Start::Latest, _) => true,
+        (Start::At(position), Some(end)) => definition::is_end(position, end),
+        (Start::At(_), None) | (Start::Earliest, _) => false,
+    };
+    if !may_be_end || !options.definitions.is_empty() {
+        return Ok(None);
+    }
+    let found = definitions_at_end(server, options).await?;
+    Ok(found.filter(|(_, end)| match start {
+        Start::At(position) => definition::is_end(position, end),
+        Start::Latest | Start::Earliest => true,
+    }))
 }
 
 /// The position that a start stands for.

@@ -3,9 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use change::{Position, TableName, TablePatterns};
+use change::{Definitions, Position, TableName, TablePatterns};
 
-use crate::definitions::Definitions;
 pub use crate::value::ZeroDates;
 
 /// How a log is read, wherever it comes from.
@@ -31,7 +30,7 @@ pub struct ReadOptions {
     pub unknown_xa: UnknownXa,
     /// What becomes of a date that no calendar has.
     pub zero_dates: ZeroDates,
-    /// What the definitions of tables tell and the log does not.
+    /// The definitions of tables at the start, as far as they are known.
     pub definitions: Definitions,
 }
 

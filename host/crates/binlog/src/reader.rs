@@ -11,6 +11,7 @@ use change::{Fingerprint, Gtid, GtidSet, LogFile, Position, SchemaChange, Transa
 use crate::capture::Capture;
 use crate::compression::Packed;
 use crate::control::ControlReader;
+use crate::definition::History;
 use crate::error::{BinlogError, Place};
 use crate::event::{Event, EventKind, FIRST_EVENT_OFFSET, Format, Vendor};
 use crate::options::ReadOptions;
@@ -19,6 +20,7 @@ use group::{Group, Outcome};
 use packed::Suspended;
 use xa::Held;
 
+mod definition;
 mod group;
 mod packed;
 mod query;
@@ -67,6 +69,10 @@ pub(crate) struct Reader {
     options: ReadOptions,
     control: ControlReader,
     capture: Capture,
+    history: History,
+    /// Whether statements before the start carry the definitions on as well: nothing was known there.
+    learns_before_start: bool,
+    vendor: Option<Vendor>,
     server: Option<String>,
     file: Arc<str>,
     /// Where the last transaction ended, or the head of the file.
@@ -99,7 +105,11 @@ pub(crate) struct Reader {
 impl Reader {
     pub(crate) fn new(options: ReadOptions, server: Option<String>) -> Self {
         let capture = Capture::new(&options);
+        let history = History::new(options.definitions.clone());
         Self {
+            learns_before_start: options.definitions.is_empty(),
+            history,
+            vendor: None,
             options,
             control: ControlReader::default(),
             capture,
@@ -234,11 +244,13 @@ impl Reader {
 
     /// A format description: the head of a file, or of what a server sends of one.
     pub(crate) fn format(&mut self, format: &Format) {
+        self.vendor = Some(format.vendor);
         self.capture.restart(format.vendor);
     }
 
     /// The vendor, before the first format description tells it.
     pub(crate) fn format_of(&mut self, vendor: Vendor) {
+        self.vendor = Some(vendor);
         self.capture.restart(vendor);
     }
 
@@ -391,7 +403,7 @@ impl Reader {
             return Err(malformed(&self.file, event, "rows outside of a transaction"));
         }
         let file = &self.file;
-        self.capture.table_map(event, &self.options, || place(file, event))
+        self.capture.table_map(event, &self.options, &self.history, || place(file, event))
     }
 
     fn rows(

@@ -7,7 +7,6 @@
 use change::ImageKind;
 
 use crate::decode_error::{DecodeError, ValueFault};
-use crate::definitions::Definitions;
 use crate::row_buffer::{ColumnBuffer, DefaultValue, RowBuffer};
 use crate::table_map::TableMap;
 use crate::wire::{Wire, WireFault};
@@ -110,7 +109,6 @@ impl<'a> RowsDecoder<'a> {
         version: RowsVersion,
         body: &'a [u8],
         map: &'a TableMap,
-        definitions: &Definitions,
     ) -> Result<Self, DecodeError> {
         let mut wire = Wire::new(body);
         let width = map.schema.columns.len();
@@ -135,7 +133,7 @@ impl<'a> RowsDecoder<'a> {
                 let value = if first.has(column) {
                     None
                 } else {
-                    let value = definitions.default_of(&map.schema, column);
+                    let value = map.default_of(column);
                     let omitted = || DecodeError::Omitted { column: column_name(map, column) };
                     Some(DefaultValue::of(&value.ok_or_else(omitted)?))
                 };
@@ -237,7 +235,7 @@ pub(crate) fn decode_rows(
     map: &TableMap,
     out: &mut RowBuffer,
 ) -> Result<u32, DecodeError> {
-    let mut rows = RowsDecoder::new(event, version, body, map, &Definitions::default())?;
+    let mut rows = RowsDecoder::new(event, version, body, map)?;
     rows.read(out, usize::MAX)
 }
 

@@ -8,7 +8,13 @@ use std::iter::Peekable;
 
 use change::{SchemaChangeKind, TableName};
 
-mod token;
+mod alter;
+pub(crate) mod column;
+pub(crate) mod create;
+mod cursor;
+pub(crate) mod definition;
+pub(crate) mod environment;
+pub(crate) mod token;
 
 use token::{Token, Tokens};
 

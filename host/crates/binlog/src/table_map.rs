@@ -1,8 +1,9 @@
 //! TABLE_MAP events: what the rows that follow are made of.
 //!
 //! Format: MySQL source, `Table_map_event` in libs/mysql/binlog/event/rows_event.h; MariaDB writes the
-//! same with differences in the optional metadata, which [`Vendor`] decides. Column names come from the
-//! event itself (binlog_row_metadata = FULL) and from nowhere else.
+//! same with differences in the optional metadata, which [`Vendor`] decides. What the event leaves out
+//! (column names, with binlog_row_metadata = MINIMAL) comes from the definition that the table has at this
+//! point of the log, and only from one that fits the event in every column.
 
 mod cache;
 mod column;
@@ -11,22 +12,16 @@ mod metadata;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use change::{TableName, TableSchema};
+use arrow_array::{Array as _, ArrayRef};
+use change::{TableDefinition, TableName, TableSchema};
 
 use crate::decode_error::DecodeError;
-use crate::definitions::Definitions;
+use crate::definition::{self, History};
 use crate::value::ZeroDates;
 use crate::wire::{Wire, WireFault};
 
 pub(crate) use cache::SchemaCache;
 pub(crate) use column::{Cell, Labels, Prefix};
-
-/// What to do with a table map that names no columns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Names {
-    /// It is an error.
-    Refuse,
-}
 
 /// Who wrote the log. MariaDB counts GEOMETRY columns among those with a character set, MySQL does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +33,6 @@ pub(crate) enum Vendor {
 /// How table maps are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct MapRules {
-    pub(crate) names: Names,
     pub(crate) zero_dates: ZeroDates,
     pub(crate) vendor: Vendor,
 }
@@ -50,6 +44,8 @@ pub(crate) struct TableMap {
     pub(crate) schema: Arc<TableSchema>,
     /// How the cells of a row are read, one for each column.
     pub(super) cells: Vec<Cell>,
+    /// The definition, where it is known and fits: of each column of a row.
+    definition: Option<Arc<TableDefinition>>,
     /// Different for every table map that was ever parsed: equal schemas may have different cells.
     pub(super) id: u64,
 }
@@ -65,14 +61,23 @@ impl TableMap {
     pub(crate) fn parse(
         body: &[u8],
         rules: MapRules,
-        definitions: &Definitions,
+        history: &History,
     ) -> Result<(u64, Self), DecodeError> {
         let mut wire = Wire::new(body);
         let head = Head::read(&mut wire).map_err(|fault| DecodeError::wire(fault, wire.at()))?;
         let id = head.table_id;
-        let (schema, cells) = column::build(head, &mut wire, rules, definitions)?;
+        let column::Built { schema, cells, definition } =
+            column::build(&head, &mut wire, rules, history)?;
         let map_id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-        Ok((id, Self { schema: Arc::new(schema), cells, id: map_id }))
+        Ok((id, Self { schema: Arc::new(schema), cells, definition, id: map_id }))
+    }
+
+    /// What an INSERT that leaves a column out gives it, as an array of one value in the column's Arrow
+    /// type; none where that is computed or not known.
+    pub(crate) fn default_of(&self, index: usize) -> Option<ArrayRef> {
+        let (column, known) = (self.schema.columns.get(index)?, self.definition.as_ref()?);
+        let value = definition::value::default_of(known.columns.get(index)?, column)?;
+        (column.nullable || value.null_count() == 0).then_some(value)
     }
 
     /// The table's id and name, without reading its columns.

@@ -5,6 +5,7 @@
 
 pub mod batch;
 pub mod column;
+pub mod definition;
 pub mod diagnose;
 pub mod gtid;
 pub mod pattern;
@@ -17,6 +18,7 @@ pub mod transformed;
 
 pub use batch::{Batch, ImageKind, Images, Mark, Transaction};
 pub use column::{Column, ColumnType};
+pub use definition::{ColumnDefinition, DefaultValue, Definitions, TableDefinition};
 pub use diagnose::{Diagnose, Fault, Retry};
 pub use gtid::{Gtid, GtidSet};
 pub use pattern::TablePatterns;
@@ -24,5 +26,5 @@ pub use position::{Fingerprint, LogFile, Position};
 pub use presence::Presence;
 pub use route::{PathTemplate, Route, TargetPath};
 pub use schema::{TableName, TableSchema, UniqueKey};
-pub use slice::{LogSlice, SchemaChange, SchemaChangeKind};
+pub use slice::{ColumnEdit, LogSlice, RowsEffect, SchemaChange, SchemaChangeKind, TableAction};
 pub use transformed::{KeyProof, OutputSchema, Rejected, Routing, Transformed};

@@ -2,6 +2,7 @@
 //! is too large for that.
 
 use crate::batch::Batch;
+use crate::definition::{ColumnDefinition, Definitions};
 use crate::position::Position;
 use crate::schema::TableName;
 
@@ -25,6 +26,116 @@ pub enum SchemaChangeKind {
     Other,
 }
 
+/// What a statement does to the rows that a table has, without row events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowsEffect {
+    /// Nothing: each row keeps its values, and an added column holds its default.
+    None,
+    /// Something that the statement alone does not tell.
+    Unknown(&'static str),
+}
+
+/// What a statement does to a column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ColumnEdit {
+    /// A new one. The rows that are there get its default.
+    Added {
+        /// What it is.
+        column: ColumnDefinition,
+        /// Its index in the table; none where the other columns are not known.
+        at: Option<usize>,
+    },
+    /// It is gone, with its values.
+    Dropped {
+        /// Its name.
+        name: String,
+    },
+    /// Its values stay under another name.
+    Renamed {
+        /// The old name.
+        from: String,
+        /// The new one.
+        to: String,
+    },
+    /// Another type, another character set, or NULL allowed or not any more.
+    Retyped {
+        /// Its name behind the statement.
+        name: String,
+        /// What it was, where that is known.
+        from: Option<ColumnDefinition>,
+        /// What it is.
+        to: ColumnDefinition,
+    },
+    /// Another default, for rows to come; another visibility.
+    Redefined {
+        /// Its name behind the statement.
+        name: String,
+    },
+    /// The columns that stay stand in another order.
+    Reordered,
+    /// Another primary key, or other unique keys.
+    KeyChanged,
+}
+
+/// What a statement does to one table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TableAction {
+    /// A new table without rows, in place of one of that name where the statement says so.
+    Created {
+        /// Its name.
+        table: TableName,
+        /// Whether a table of that name, with its rows, is gone.
+        replaces: bool,
+    },
+    /// The table and its rows are gone.
+    Dropped {
+        /// Its name; `*` for each table of a database.
+        table: TableName,
+    },
+    /// The table has another name, and takes its rows along.
+    Renamed {
+        /// The old name.
+        from: TableName,
+        /// The new one.
+        to: TableName,
+    },
+    /// Its rows are gone.
+    Truncated {
+        /// Its name.
+        table: TableName,
+    },
+    /// Its definition changes.
+    Altered {
+        /// Its name before the statement.
+        table: TableName,
+        /// What changes; empty where only indexes and options do.
+        edits: Vec<ColumnEdit>,
+        /// What it does to its rows.
+        rows: RowsEffect,
+    },
+}
+
+impl TableAction {
+    /// Whether neither columns, nor keys, nor rows change.
+    #[must_use]
+    pub fn is_harmless(&self) -> bool {
+        let none = RowsEffect::None;
+        matches!(self, Self::Altered { edits, rows, .. } if edits.is_empty() && *rows == none)
+    }
+
+    /// The tables that it is about.
+    #[must_use]
+    pub fn tables(&self) -> Vec<&TableName> {
+        match self {
+            Self::Renamed { from, to } => vec![from, to],
+            Self::Created { table, .. }
+            | Self::Dropped { table }
+            | Self::Truncated { table }
+            | Self::Altered { table, .. } => vec![table],
+        }
+    }
+}
+
 /// A statement of the log that concerns captured tables.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SchemaChange {
@@ -34,6 +145,9 @@ pub struct SchemaChange {
     pub tables: Vec<TableName>,
     /// Those of them that may hold rows behind it that no row event tells of.
     pub receives: Vec<TableName>,
+    /// What it does to captured tables, in its order. None: the statement could not be read so far, and
+    /// may do anything to the tables that it names.
+    pub actions: Option<Vec<TableAction>>,
     /// Its text, as the server logged it.
     pub statement: String,
     /// Where its event starts.
@@ -59,6 +173,8 @@ pub struct LogSlice {
     pub resume: Option<Position>,
     /// Whether the last transaction goes on in the next slice. `end` lies before it then.
     pub is_partial: bool,
+    /// The definitions of all tables behind it, where they differ from those before it.
+    pub definitions: Option<Definitions>,
     /// Bytes of log that it came from, those of other tables included.
     pub log_bytes: u64,
     /// Commit time of its last transaction, microseconds since 1970-01-01T00:00Z.

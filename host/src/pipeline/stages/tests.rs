@@ -58,6 +58,7 @@ fn slice(end: u64, changes: &[(ImageKind, i64, &str)]) -> LogSlice {
         end: Position::at("log.000001", end),
         resume: None,
         is_partial: false,
+        definitions: None,
         log_bytes: 10,
         commit_micros: Some(0),
     }
@@ -226,6 +227,7 @@ async fn a_schema_change_stops_before_itself_and_after_a_commit_of_all_before_it
         kind: SchemaChangeKind::Truncate,
         tables: vec![TableName::new("shop", "orders")],
         receives: Vec::new(),
+        actions: None,
         statement: "TRUNCATE orders".to_owned(),
         position: Position::at("log.000001", 190),
         before: Position::at("log.000001", 180),

@@ -275,11 +275,6 @@ fn what_is_not_read_stops_with_its_name_and_a_remedy() {
             "offset 883, event INTVAR: the server logged the text of a DML statement",
         ),
         (
-            "mysql-9.7",
-            "01_numeric-minmeta",
-            "table c.t_num cannot be read: the log does not name the columns",
-        ),
-        (
             "mariadb-11.8",
             "22_encrypted",
             "offset 256, event START_ENCRYPTION: the binlog file is encrypted",

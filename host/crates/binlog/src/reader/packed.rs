@@ -96,7 +96,7 @@ impl Reader {
         due
     }
 
-    fn keep(&mut self, buffer: Vec<u8>) {
+    pub(super) fn keep(&mut self, buffer: Vec<u8>) {
         if buffer.capacity() <= BUFFER_KEPT_BYTES {
             self.unpacked = buffer;
         }

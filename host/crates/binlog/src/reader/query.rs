@@ -3,11 +3,13 @@
 
 use change::{Position, SchemaChange, SchemaChangeKind, TableName};
 
+use super::definition::Told;
 use super::group::{Group, Outcome};
 use super::{Due, NameCase, Reader, malformed, refusal};
+use crate::compression::unpacked_query;
 use crate::control::{GroupShape, Reading};
 use crate::error::BinlogError;
-use crate::event::{Event, EventKind};
+use crate::event::{Event, EventKind, Header};
 use crate::statement::{Statement, classify, is_about_definitions};
 
 /// Savepoints that a transaction may set; a server forgets none before the transaction ends.
@@ -22,6 +24,8 @@ struct Named {
     tables: Vec<TableName>,
     /// Those that may get rows by it.
     receives: Vec<TableName>,
+    /// The statement's text.
+    statement: String,
 }
 
 fn folded(name: &TableName) -> TableName {
@@ -73,19 +77,26 @@ impl Reader {
                 let head = is_about_definitions(&query.text).then(head);
                 Err(BinlogError::UnknownStatement { place: self.place(event), head })
             }
-            Statement::Harmless => self.statement(event, None),
+            Statement::Harmless => {
+                let told = self.told(&query);
+                self.statement(event, None, &[], &told)
+            }
             Statement::Schema { kind, tables } => {
+                let told = self.told(&query);
                 let receives = self.captured(receiving(kind, &tables));
-                let tables = self.captured(tables);
-                let named = Named { kind, tables, receives };
+                let captured = self.captured(tables.clone());
+                let statement = query.text.into_owned();
+                let named = Named { kind, tables: captured, receives, statement };
                 let change = (!named.tables.is_empty()).then_some(named);
-                self.statement(event, change.map(|named| (named, query.text.into_owned())))
+                self.statement(event, change, &tables, &told)
             }
             Statement::DropDatabase(database) => {
+                let told = self.told(&query);
                 let tables = self.captured_of(&database);
-                let named = Named { kind: SchemaChangeKind::Drop, tables, receives: Vec::new() };
+                let (kind, statement) = (SchemaChangeKind::Drop, query.text.into_owned());
+                let named = Named { kind, tables, receives: Vec::new(), statement };
                 let change = (!named.tables.is_empty()).then_some(named);
-                self.statement(event, change.map(|named| (named, query.text.into_owned())))
+                self.statement(event, change, &[], &told)
             }
         }
     }
@@ -150,11 +161,14 @@ impl Reader {
         tables
     }
 
-    /// A statement that is a transaction of its own, or stands in one.
+    /// A statement that is a transaction of its own, or stands in one. `all` are the tables that it names,
+    /// those that are not captured too.
     fn statement(
         &mut self,
         event: &Event<'_>,
-        change: Option<(Named, String)>,
+        change: Option<Named>,
+        all: &[TableName],
+        told: &Told,
     ) -> Result<Due, BinlogError> {
         let has_pending = self.capture.has_pending();
         let group = self.group.get_or_insert_with(|| Group::new(event));
@@ -162,15 +176,16 @@ impl Reader {
         // Half an ALTER TABLE changes nothing: it counts where its second half says that it is done.
         let counts = !matches!(group.shape, GroupShape::AlterStarts | GroupShape::AlterFails);
         let change = change.filter(|_| counts);
-        if let Some((Named { kind, tables, receives }, statement)) = change {
-            if is_open && has_pending {
-                return Err(refusal::definition_within(self.place(event)));
-            }
+        if change.is_some() && is_open && has_pending {
+            return Err(refusal::definition_within(self.place(event)));
+        }
+        let actions = if counts { self.carry_on(event, all, told) } else { None };
+        if let Some(Named { kind, tables, receives, statement }) = change {
             let before = self.position();
             let position = Position { offset: event.offset, ..before.clone() };
-            let change = SchemaChange { kind, tables, receives, statement, position, before };
+            let change =
+                SchemaChange { kind, tables, receives, actions, statement, position, before };
             self.fill.schema_change = Some(change);
-            self.capture.definition_changed();
             if is_open {
                 // CREATE TABLE … SELECT: the rows of the new table follow in the same transaction, in
                 // the next slice.
@@ -220,6 +235,9 @@ impl Reader {
             Kind::QUERY => {
                 let query = self.control.query(event);
                 let query = query.map_err(|what| malformed(&self.file, event, what))?;
+                if self.learns_before_start {
+                    self.learn(event, &query);
+                }
                 let text = query.text.trim_start();
                 match classify(text, "") {
                     Statement::Begin => {
@@ -238,7 +256,15 @@ impl Reader {
                     _ => !is_open,
                 }
             }
-            Kind::QUERY_COMPRESSED => !is_open,
+            Kind::QUERY_COMPRESSED => {
+                let mut buffer = std::mem::take(&mut self.unpacked);
+                let unpacked = unpacked_query(event.body, &mut buffer);
+                unpacked.map_err(|what| malformed(&self.file, event, what))?;
+                let header = Header { kind: Kind::QUERY, ..event.header };
+                let due = self.covered_event(&event.with(header, &buffer));
+                self.keep(buffer);
+                return due;
+            }
             _ => false,
         };
         if ends { self.finish(event, Outcome::RolledBack) } else { Ok(Due::NotYet) }

@@ -53,6 +53,7 @@ impl Reader {
             self.before_parts = None;
         }
         Ok(LogSlice {
+            definitions: if is_partial { None } else { self.history.take_changed() },
             batches,
             schema_change: fill.schema_change,
             end,

@@ -8,9 +8,9 @@ use super::array;
 use super::default::DefaultValue;
 use super::validity::Validity;
 use crate::decode_error::{DecodeError, ValueFault};
-use crate::definitions::DeclaredType;
 use crate::table_map::{Cell, Labels, Prefix};
 use crate::value::ZeroDates;
+use crate::value::address::Address;
 use crate::value::{address, json, packed, temporal};
 use crate::wire::{Wire, WireFault};
 
@@ -311,9 +311,9 @@ impl ColumnBuffer {
                 let length = read_length(wire, 1)?;
                 let value = wire.take(length)?;
                 match declared {
-                    DeclaredType::Uuid => address::append_uuid(padded(value)?, out),
-                    DeclaredType::Inet6 => address::append_inet6(padded(value)?, out),
-                    DeclaredType::Inet4 => address::append_inet4(padded(value)?, out),
+                    Address::Uuid => address::append_uuid(padded(value)?, out),
+                    Address::Inet6 => address::append_inet6(padded(value)?, out),
+                    Address::Inet4 => address::append_inet4(padded(value)?, out),
                 }
             }
             Cell::Compressed(prefix, charset) => {

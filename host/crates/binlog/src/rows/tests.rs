@@ -11,7 +11,7 @@ use change::ImageKind;
 
 use super::*;
 use crate::row_buffer::Taken;
-use crate::table_map::{MapRules, Names, Vendor, Written};
+use crate::table_map::{MapRules, Vendor, Written};
 use crate::value::ZeroDates;
 
 mod mutation;
@@ -208,8 +208,7 @@ fn an_error_names_column_row_and_byte_and_leaves_nothing_behind() {
 
 #[test]
 fn zero_dates_become_null_where_the_policy_says_so_and_are_counted() {
-    let rules =
-        MapRules { names: Names::Refuse, zero_dates: ZeroDates::Null, vendor: Vendor::MySql };
+    let rules = MapRules { zero_dates: ZeroDates::Null, vendor: Vendor::MySql };
     let mut written = one(10, &[]);
     written.nullable = vec![0];
     let map = written.parsed(rules).expect("a map");
@@ -292,10 +291,8 @@ fn an_event_may_be_read_in_steps() {
     let map = one(3, &[]).map();
     let rows: Vec<u8> = (0..5_u8).flat_map(|n| [0xfe, n, 0, 0, 0]).collect();
     let body = event(&rows);
-    let definitions = Definitions::default();
     let event = RowsEvent::Write;
-    let mut rows =
-        RowsDecoder::new(event, RowsVersion::V1, &body, &map, &definitions).expect("rows");
+    let mut rows = RowsDecoder::new(event, RowsVersion::V1, &body, &map).expect("rows");
     let mut buffer = RowBuffer::new(&map);
     let mut steps = Vec::new();
     while !rows.is_done() {

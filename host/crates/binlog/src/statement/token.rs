@@ -1,52 +1,83 @@
 //! The tokens of a statement: words, quoted names, everything else.
 //!
-//! It knows as much of SQL's lexical rules as it takes to find the names of tables: comments, conditional
-//! comments (`/*! … */`, `/*M! … */`, whose content counts), strings and quoted names. It never fails:
-//! what ends too early ends with the text.
+//! It knows SQL's lexical rules as far as definitions need them: comments, conditional comments
+//! (`/*! … */`, `/*M! … */`, whose content counts where the server ran it), strings and quoted names. It
+//! never fails: what ends too early ends with the text.
+
+use crate::event::Vendor;
 
 /// A piece of a statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Token {
+pub(crate) enum Token {
     /// A keyword or a bare name, as written.
     Word(String),
-    /// A name in backticks, or a text in double quotes (a name under ANSI_QUOTES).
+    /// A name in backticks.
     Quoted(String),
-    /// A literal text. Its content is not kept.
-    Text,
+    /// A text in double quotes: a name under ANSI_QUOTES.
+    Double(String),
+    /// A literal text.
+    Text(String),
     /// Any other character.
     Mark(char),
 }
 
 impl Token {
     /// Whether it is this keyword (in upper case).
-    pub(super) fn is(&self, keyword: &str) -> bool {
+    pub(crate) fn is(&self, keyword: &str) -> bool {
         matches!(self, Self::Word(word) if word.eq_ignore_ascii_case(keyword))
     }
 
     /// The name that it stands for, where it can be one.
-    pub(super) fn name(&self) -> Option<&str> {
+    pub(crate) fn name(&self) -> Option<&str> {
         match self {
-            Self::Word(name) | Self::Quoted(name) => Some(name),
-            Self::Text | Self::Mark(_) => None,
+            Self::Word(name) | Self::Quoted(name) | Self::Double(name) => Some(name),
+            Self::Text(_) | Self::Mark(_) => None,
         }
     }
 }
 
+/// What a server's settings change about tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Lexis {
+    /// Who ran the statement, where that is known: conditional comments differ.
+    pub(crate) vendor: Option<Vendor>,
+    /// Whether a backslash in a text takes the next character along (not NO_BACKSLASH_ESCAPES).
+    pub(crate) backslash: bool,
+    /// Whether double quotes are about a name (ANSI_QUOTES).
+    pub(crate) ansi_quotes: bool,
+}
+
+impl Default for Lexis {
+    fn default() -> Self {
+        Self { vendor: None, backslash: true, ansi_quotes: false }
+    }
+}
+
 /// Reads tokens one by one.
-pub(super) struct Tokens<'a> {
+pub(crate) struct Tokens<'a> {
     rest: &'a str,
+    lexis: Lexis,
 }
 
 impl<'a> Tokens<'a> {
-    pub(super) fn new(text: &'a str) -> Self {
-        Self { rest: text }
+    pub(crate) fn new(text: &'a str) -> Self {
+        Self::with(text, Lexis::default())
+    }
+
+    pub(crate) fn with(text: &'a str, lexis: Lexis) -> Self {
+        Self { rest: text, lexis }
+    }
+
+    /// What has not been read.
+    pub(crate) fn rest(&self) -> &'a str {
+        self.rest
     }
 
     /// Drops what stands before the next token.
     fn skip_blank(&mut self) {
         loop {
             self.rest = self.rest.trim_start_matches(|c: char| c.is_whitespace() || c == '\0');
-            if let Some(inside) = conditional_comment(self.rest) {
+            if let Some(inside) = conditional_comment(self.rest, self.lexis.vendor) {
                 self.rest = inside;
             } else if let Some(after) = self.rest.strip_prefix("/*") {
                 self.rest = after.split_once("*/").map_or("", |(_, rest)| rest);
@@ -62,10 +93,22 @@ impl<'a> Tokens<'a> {
     }
 }
 
-/// What follows `/*!12345` or `/*M!123456`.
-fn conditional_comment(text: &str) -> Option<&str> {
-    let inside = text.strip_prefix("/*!").or_else(|| text.strip_prefix("/*M!"))?;
-    Some(inside.trim_start_matches(|c: char| c.is_ascii_digit()))
+/// What MariaDB takes for a comment although it looks like a conditional one: it is about MySQL alone.
+const MYSQL_ALONE: std::ops::RangeInclusive<u32> = 50_700..=50_999;
+
+/// Digits of a version in a conditional comment.
+const VERSION_DIGITS_MAX: usize = 6;
+
+/// What follows `/*!12345` or `/*M!123456`, where the server ran it. A server that is too old for it
+/// writes it into its log as a plain comment.
+fn conditional_comment(text: &str, vendor: Option<Vendor>) -> Option<&str> {
+    let of_mariadb = text.strip_prefix("/*M!").filter(|_| vendor != Some(Vendor::Mysql));
+    let inside = text.strip_prefix("/*!").or(of_mariadb)?;
+    let digits = inside.bytes().take_while(u8::is_ascii_digit).count().min(VERSION_DIGITS_MAX);
+    let (version, inside) = inside.split_at_checked(digits)?;
+    let is_foreign = vendor == Some(Vendor::MariaDb)
+        && version.parse().is_ok_and(|version: u32| MYSQL_ALONE.contains(&version));
+    (!is_foreign).then_some(inside)
 }
 
 fn is_dash_comment(text: &str) -> bool {
@@ -92,14 +135,17 @@ impl Iterator for Tokens<'_> {
                 Some(Token::Quoted(name))
             }
             '"' => {
-                let (name, rest) = quoted(self.rest, '"', Escape::Backslash);
+                let is_plain = self.lexis.ansi_quotes || !self.lexis.backslash;
+                let escape = if is_plain { Escape::Doubled } else { Escape::Backslash };
+                let (content, rest) = quoted(self.rest, '"', escape);
                 self.rest = rest;
-                Some(Token::Quoted(name))
+                Some(Token::Double(content))
             }
             '\'' => {
-                let (_, rest) = quoted(self.rest, '\'', Escape::Backslash);
+                let escape = if self.lexis.backslash { Escape::Backslash } else { Escape::Doubled };
+                let (content, rest) = quoted(self.rest, '\'', escape);
                 self.rest = rest;
-                Some(Token::Text)
+                Some(Token::Text(content))
             }
             c if is_word(c) => {
                 let end = self.rest.find(|c: char| !is_word(c)).unwrap_or(self.rest.len());
@@ -130,7 +176,7 @@ fn quoted(text: &str, quote: char, escape: Escape) -> (String, &str) {
     let mut characters = text.char_indices().skip(1).peekable();
     while let Some((at, c)) = characters.next() {
         if c == '\\' && escape == Escape::Backslash {
-            content.extend(characters.next().map(|(_, c)| c));
+            unescape(characters.next().map(|(_, c)| c), &mut content);
         } else if c != quote {
             content.push(c);
         } else if characters.next_if(|(_, next)| *next == quote).is_some() {
@@ -141,6 +187,21 @@ fn quoted(text: &str, quote: char, escape: Escape) -> (String, &str) {
         }
     }
     (content, "")
+}
+
+/// What a character behind a backslash stands for.
+fn unescape(escaped: Option<char>, content: &mut String) {
+    match escaped {
+        Some('0') => content.push('\0'),
+        Some('b') => content.push('\u{8}'),
+        Some('n') => content.push('\n'),
+        Some('r') => content.push('\r'),
+        Some('t') => content.push('\t'),
+        Some('Z') => content.push('\u{1a}'),
+        // Those of LIKE keep their backslash.
+        Some(c @ ('%' | '_')) => content.extend(['\\', c]),
+        other => content.extend(other),
+    }
 }
 
 #[cfg(test)]
@@ -164,14 +225,30 @@ mod tests {
     }
 
     #[test]
-    fn quoted_names_are_unescaped_and_texts_are_not_kept() {
+    fn quoted_names_and_texts_are_unescaped() {
         assert_eq!(tokens("`we``ird`"), [Token::Quoted("we`ird".into())]);
-        assert_eq!(tokens(r"'it\'s ''it'''x"), [Token::Text, word("x")]);
+        let text = |content: &str| Token::Text(content.into());
+        assert_eq!(tokens(r"'it\'s ''it'''x"), [text("it's 'it'"), word("x")]);
+        assert_eq!(tokens(r"'a\tb\\c\%'"), [text("a\tb\\c\\%")]);
         assert_eq!(
             tokens("\"a\"\"b\".t"),
-            [Token::Quoted("a\"b".into()), Token::Mark('.'), word("t")]
+            [Token::Double("a\"b".into()), Token::Mark('.'), word("t")]
         );
+        let plain = Lexis { backslash: false, ..Lexis::default() };
+        let found: Vec<_> = Tokens::with(r"'a\' x", plain).collect();
+        assert_eq!(found, [text(r"a\"), word("x")]);
         assert_eq!(tokens("`open"), [Token::Quoted("open".into())]);
         assert_eq!(tokens("日本"), [word("日本")]);
+    }
+
+    #[test]
+    fn a_comment_counts_where_its_server_ran_it() {
+        let of = |vendor: Option<Vendor>| -> Vec<Token> {
+            let text = "a /*!50701 b */ /*M!100100 c */ /*!80023 d */ /*!40101 e */";
+            Tokens::with(text, Lexis { vendor, ..Lexis::default() }).collect()
+        };
+        assert_eq!(of(None), ["a", "b", "c", "d", "e"].map(word));
+        assert_eq!(of(Some(Vendor::Mysql)), ["a", "b", "d", "e"].map(word));
+        assert_eq!(of(Some(Vendor::MariaDb)), ["a", "c", "d", "e"].map(word));
     }
 }

@@ -8,7 +8,7 @@ use hashbrown::HashMap;
 
 use super::{MapRules, TableMap};
 use crate::decode_error::DecodeError;
-use crate::definitions::Definitions;
+use crate::definition::History;
 use crate::wire::Wire;
 
 /// Table maps that are kept by their bytes. Servers with more tables than this in constant use only
@@ -21,7 +21,6 @@ const TABLE_ID_BYTES: usize = 6;
 #[derive(Debug)]
 pub(crate) struct SchemaCache {
     rules: MapRules,
-    definitions: Definitions,
     /// By all the bytes behind the table id: servers repeat them with every statement.
     maps: HashMap<Box<[u8]>, Arc<TableMap>>,
     /// What somebody still holds.
@@ -29,8 +28,8 @@ pub(crate) struct SchemaCache {
 }
 
 impl SchemaCache {
-    pub(crate) fn new(rules: MapRules, definitions: Definitions) -> Self {
-        Self { rules, definitions, maps: HashMap::new(), schemas: HashMap::new() }
+    pub(crate) fn new(rules: MapRules) -> Self {
+        Self { rules, maps: HashMap::new(), schemas: HashMap::new() }
     }
 
     /// Changes how maps are read from now on (a format description tells the vendor).
@@ -50,13 +49,17 @@ impl SchemaCache {
     ///
     /// # Errors
     /// As [`TableMap::parse`].
-    pub(crate) fn table_map(&mut self, body: &[u8]) -> Result<(u64, Arc<TableMap>), DecodeError> {
+    pub(crate) fn table_map(
+        &mut self,
+        body: &[u8],
+        history: &History,
+    ) -> Result<(u64, Arc<TableMap>), DecodeError> {
         let described = body.get(TABLE_ID_BYTES..).ok_or(DecodeError::End)?;
         if let Some(map) = self.maps.get(described) {
             let id = Wire::new(body).u48().map_err(|fault| DecodeError::wire(fault, 0))?;
             return Ok((id, Arc::clone(map)));
         }
-        let (id, mut map) = TableMap::parse(body, self.rules, &self.definitions)?;
+        let (id, mut map) = TableMap::parse(body, self.rules, history)?;
         map.schema = self.interned(map.schema);
         let map = Arc::new(map);
         if self.maps.len() >= MAPS_MAX {

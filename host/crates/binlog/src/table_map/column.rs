@@ -1,20 +1,24 @@
 //! From the wire types of a table map to logical columns, and to how each cell of a row is read.
 
+mod fit;
 mod wire_type;
 
 use std::sync::Arc;
 
-use change::{Column, ColumnType, TableSchema};
+use change::{Column, ColumnDefinition, ColumnType, TableDefinition, TableName, TableSchema};
+use tracing::debug;
 
 use super::metadata::{Metadata, bit_msb};
-use super::{Head, MapRules, Names, Vendor};
+use super::{Head, MapRules, Vendor};
 use crate::decode_error::DecodeError;
-use crate::definitions::{DeclaredType, Definitions};
+use crate::definition::{History, row_columns};
 use crate::value::ZeroDates;
+use crate::value::address::Address;
 use crate::value::charset::Charset;
 use crate::value::decimal::{DecimalLayout, PRECISION_128_MAX};
 use crate::value::temporal::Fraction;
 use crate::wire::Wire;
+use fit::Misfit;
 use wire_type::WireType;
 
 /// No server has more columns in a table.
@@ -65,57 +69,133 @@ pub(crate) enum Cell {
     /// BINARY: the server cuts trailing zeros off.
     Padded(Prefix, u16),
     /// MariaDB's UUID, INET6 and INET4, with trailing zeros cut off as well.
-    Address(DeclaredType),
+    Address(Address),
     Enum(u8, Arc<Labels>),
     Set(u8, Arc<Labels>),
     Json(Prefix),
 }
 
-/// Reads what stands behind the head of a table map.
+/// What a table map comes to.
+pub(super) struct Built {
+    pub(super) schema: TableSchema,
+    pub(super) cells: Vec<Cell>,
+    /// The definition, where it fits.
+    pub(super) definition: Option<Arc<TableDefinition>>,
+}
+
+/// Reads what stands behind the head of a table map. Where the event names its columns, a definition that
+/// does not fit is left aside, and the event's word is all there is.
 pub(super) fn build(
-    head: Head<'_>,
+    head: &Head<'_>,
     wire: &mut Wire<'_>,
     rules: MapRules,
-    definitions: &Definitions,
-) -> Result<(TableSchema, Vec<Cell>), DecodeError> {
+    history: &History,
+) -> Result<Built, DecodeError> {
     let raw = RawColumns::read(wire)?;
     let metadata = Metadata::read(wire)?;
-    let Some(names) = &metadata.names else {
-        return match rules.names {
-            Names::Refuse => Err(DecodeError::NoNames),
-        };
-    };
-    if names.len() != raw.types.len() {
-        let what = "another number of column names than of columns";
-        return Err(DecodeError::Malformed { what, at: wire.at() });
-    }
-    let primary_key = primary_key(&metadata.primary_key, names.len(), wire.at())?;
-    let mut types = Wire::new(raw.type_metadata);
     let table = head.name();
-    let declared = |column: &str| definitions.declared_type(&table, column);
-    let mut builder =
-        Builder { metadata: &metadata, rules, seen: Ordinals::default(), at: wire.at() };
-    let (mut columns, mut cells) = (Vec::new(), Vec::new());
-    for (index, (code, name)) in raw.types.iter().zip(names).enumerate() {
-        let name = String::from_utf8_lossy(name).into_owned();
-        let wire_type = WireType::read(*code, &mut types)
-            .map_err(|fault| fault.into_error(&name, builder.at))?;
-        let nullable = raw.nullable.get(index / 8).is_some_and(|b| b & (1 << (index % 8)) != 0);
-        let is_fixed = matches!(wire_type, WireType::Char(_));
-        let declared = is_fixed.then(|| declared(&name)).flatten();
-        let place = Place { index, in_key: primary_key.contains(&index), nullable, declared };
-        let (column, cell) = builder.column(name, wire_type, place)?;
-        columns.push(column);
-        cells.push(cell);
-    }
-    let schema = TableSchema {
-        name: table,
-        columns,
-        primary_key: Some(primary_key),
-        unique_keys: None,
-        properties: Vec::new(),
+    let told = Told { raw: &raw, metadata: &metadata, rules, at: wire.at() };
+    let known = history.get(&table).map(|definition| row_columns(definition));
+    let misfit = match known {
+        Some(known) => match told.build(&table, Some(known))? {
+            Ok(built) => return Ok(built),
+            Err(misfit) => Some(misfit),
+        },
+        None => None,
     };
-    Ok((schema, cells))
+    if metadata.names.is_none() {
+        let reason = || history.reason(&table);
+        return Err(match misfit {
+            Some(Misfit(what)) => DecodeError::Misfit { what },
+            None => DecodeError::NoDefinition { reason: reason() },
+        });
+    }
+    if let Some(Misfit(what)) = misfit {
+        debug!(%table, what, "a definition does not fit the log, and is left aside");
+    }
+    let built = told.build(&table, None)?;
+    built.map_err(|Misfit(_)| DecodeError::Malformed { what: "columns without names", at: told.at })
+}
+
+/// What a table map tells.
+struct Told<'a> {
+    raw: &'a RawColumns<'a>,
+    metadata: &'a Metadata<'a>,
+    rules: MapRules,
+    at: usize,
+}
+
+impl Told<'_> {
+    /// Puts columns together, with the help of a definition where there is one. The inner error says that
+    /// the definition does not fit.
+    fn build(
+        &self,
+        table: &TableName,
+        known: Option<TableDefinition>,
+    ) -> Result<Result<Built, Misfit>, DecodeError> {
+        let count = self.raw.types.len();
+        let names = match (&self.metadata.names, &known) {
+            (Some(names), _) if names.len() != count => {
+                let what = "another number of column names than of columns";
+                return Err(DecodeError::Malformed { what, at: self.at });
+            }
+            (Some(names), _) => {
+                names.iter().map(|n| String::from_utf8_lossy(n).into_owned()).collect()
+            }
+            (None, Some(known)) => known.columns.iter().map(|c| c.name.clone()).collect::<Vec<_>>(),
+            (None, None) => Vec::new(),
+        };
+        if let Some(known) = &known
+            && let Err(misfit) = fit::names(known, &names, count)
+        {
+            return Ok(Err(misfit));
+        }
+        let primary_key = match (&self.metadata.names, &known) {
+            (None, Some(known)) => known.primary_key(),
+            _ => primary_key(&self.metadata.primary_key, count, self.at)?,
+        };
+        let unique_keys = known.as_ref().map(TableDefinition::unique_keys);
+        let first_unique = unique_keys.iter().flatten().next().filter(|_| primary_key.is_empty());
+        let mut types = Wire::new(self.raw.type_metadata);
+        let mut builder = Builder {
+            metadata: self.metadata,
+            rules: self.rules,
+            seen: Ordinals::default(),
+            at: self.at,
+        };
+        let (mut columns, mut cells) = (Vec::new(), Vec::new());
+        for (index, (code, name)) in self.raw.types.iter().zip(&names).enumerate() {
+            let wire_type = WireType::read(*code, &mut types)
+                .map_err(|fault| fault.into_error(name, self.at))?;
+            let bits = self.raw.nullable.get(index / 8);
+            let nullable = bits.is_some_and(|b| b & (1 << (index % 8)) != 0);
+            let definition = known.as_ref().and_then(|known| known.columns.get(index));
+            if let Some(definition) = definition
+                && let Err(misfit) = fit::shape(definition, wire_type, nullable)
+            {
+                return Ok(Err(misfit));
+            }
+            let in_key = primary_key.contains(&index)
+                || first_unique.is_some_and(|key| key.columns.contains(&index));
+            let place = Place { index, in_key, nullable, definition };
+            let (column, cell) = builder.column(name.clone(), wire_type, place)?;
+            if let Some(definition) = definition
+                && let Err(misfit) = fit::column(definition, &column)
+            {
+                return Ok(Err(misfit));
+            }
+            columns.push(column);
+            cells.push(cell);
+        }
+        let schema = TableSchema {
+            name: table.clone(),
+            columns,
+            primary_key: Some(primary_key),
+            unique_keys,
+            properties: Vec::new(),
+        };
+        Ok(Ok(Built { schema, cells, definition: known.map(Arc::new) }))
+    }
 }
 
 /// What every table map has, one entry a column.
@@ -171,11 +251,11 @@ impl Ordinals {
 }
 
 /// What is known of a column besides its type.
-struct Place {
+struct Place<'a> {
     index: usize,
     in_key: bool,
     nullable: bool,
-    declared: Option<DeclaredType>,
+    definition: Option<&'a ColumnDefinition>,
 }
 
 struct Builder<'a> {
@@ -196,13 +276,14 @@ impl Builder<'_> {
         &mut self,
         name: String,
         wire_type: WireType,
-        place: Place,
+        place: Place<'_>,
     ) -> Result<(Column, Cell), DecodeError> {
+        let address = place.definition.and_then(|d| Address::of_word(&d.declared.word));
         // The key of a row is never made null.
         let zero_dates = if place.in_key { ZeroDates::Error } else { self.rules.zero_dates };
         let (source_type, column_type, cell, mut properties) = match wire_type {
-            WireType::Char(bytes) if place.declared.is_some_and(|d| d.bytes() == bytes) => {
-                self.address(place.declared)
+            WireType::Char(bytes) if address.is_some_and(|a| a.bytes() == bytes) => {
+                self.address(address)
             }
             WireType::Char(bytes) => self.character(&name, Stored::Char(bytes))?,
             WireType::Varchar(bytes) => self.character(&name, Stored::Varchar(bytes))?,
@@ -213,8 +294,8 @@ impl Builder<'_> {
             WireType::BlobCompressed(prefix) => {
                 self.character(&name, Stored::BlobCompressed(prefix))?
             }
-            WireType::Enum(width) => self.enumeration(&name, width)?,
-            WireType::Set(width) => self.set(&name, width)?,
+            WireType::Enum(width) => self.enumeration(&name, width, place.definition)?,
+            WireType::Set(width) => self.set(&name, width, place.definition)?,
             WireType::Geometry(prefix) => self.geometry(prefix),
             WireType::Vector(prefix) => {
                 // MySQL lists it among the columns with a character set, as binary.
@@ -225,8 +306,12 @@ impl Builder<'_> {
         };
         let dated = matches!(cell, Cell::Date(_) | Cell::DateTime(..) | Cell::Timestamp(..));
         let nullable = place.nullable || (dated && zero_dates == ZeroDates::Null);
-        if self.metadata.visible.is_some_and(|bits| !bit_msb(bits, place.index)) {
+        let is_hidden = place.definition.is_some_and(|d| d.invisible);
+        if self.metadata.visible.map_or(is_hidden, |bits| !bit_msb(bits, place.index)) {
             properties.push(("invisible".to_owned(), "true".to_owned()));
+        }
+        if place.definition.is_some_and(|d| d.generated) {
+            properties.push(("generated".to_owned(), "true".to_owned()));
         }
         let source_type = Some(source_type.to_owned());
         Ok((Column { name, column_type, nullable, source_type, properties }, cell))
@@ -313,9 +398,9 @@ impl Builder<'_> {
     }
 
     /// What the log shows as BINARY, and its definition as another type.
-    fn address(&mut self, declared: Option<DeclaredType>) -> Parts {
+    fn address(&mut self, declared: Option<Address>) -> Parts {
         Ordinals::next(&mut self.seen.character);
-        let declared = declared.unwrap_or(DeclaredType::Uuid);
+        let declared = declared.unwrap_or(Address::Uuid);
         (declared.name(), ColumnType::Utf8, Cell::Address(declared), Vec::new())
     }
 
@@ -328,36 +413,58 @@ impl Builder<'_> {
         (geometry_name(kind), ColumnType::Binary, Cell::Plain(prefix), Vec::new())
     }
 
-    fn enumeration(&mut self, name: &str, width: u8) -> Result<Parts, DecodeError> {
+    fn enumeration(
+        &mut self,
+        name: &str,
+        width: u8,
+        definition: Option<&ColumnDefinition>,
+    ) -> Result<Parts, DecodeError> {
         let index = Ordinals::next(&mut self.seen.enumeration);
-        let (labels, properties) = self.labels(name, self.metadata.enum_labels.get(index))?;
+        let raw = self.metadata.enum_labels.get(index);
+        let (labels, properties) = self.labels(name, raw, definition)?;
         Ok(("enum", ColumnType::Utf8, Cell::Enum(width, labels), properties))
     }
 
-    fn set(&mut self, name: &str, width: u8) -> Result<Parts, DecodeError> {
+    fn set(
+        &mut self,
+        name: &str,
+        width: u8,
+        definition: Option<&ColumnDefinition>,
+    ) -> Result<Parts, DecodeError> {
         let index = Ordinals::next(&mut self.seen.set);
-        let (labels, properties) = self.labels(name, self.metadata.set_labels.get(index))?;
+        let raw = self.metadata.set_labels.get(index);
+        let (labels, properties) = self.labels(name, raw, definition)?;
         Ok(("set", ColumnType::Utf8, Cell::Set(width, labels), properties))
     }
 
-    /// Labels as text, and the properties that tell them.
+    /// Labels as text, and the properties that tell them: from the event, else from the definition.
     fn labels(
         &mut self,
         name: &str,
         raw: Option<&Vec<&[u8]>>,
+        definition: Option<&ColumnDefinition>,
     ) -> Result<(Arc<Labels>, Properties), DecodeError> {
         let index = Ordinals::next(&mut self.seen.label);
-        let charset = self.charset(name, self.metadata.label_charsets.get(index))?;
         let missing = DecodeError::Malformed { what: "no labels for an ENUM or SET", at: self.at };
-        let labels: Result<Vec<String>, _> =
-            raw.ok_or(missing)?.iter().map(|label| charset.text(label)).collect();
-        let labels = labels.map_err(|_| DecodeError::Malformed {
-            what: "a label that is no text in its character set",
-            at: self.at,
-        })?;
+        let (labels, charset) = match (raw, definition) {
+            (Some(raw), _) => {
+                let charset = self.charset(name, self.metadata.label_charsets.get(index))?;
+                let labels: Result<Vec<String>, _> =
+                    raw.iter().map(|label| charset.text(label)).collect();
+                let labels = labels.map_err(|_| DecodeError::Malformed {
+                    what: "a label that is no text in its character set",
+                    at: self.at,
+                })?;
+                (labels, Some(charset.name().to_owned()))
+            }
+            (None, Some(definition)) => {
+                (definition.declared.labels.clone(), definition.declared.charset.clone())
+            }
+            (None, None) => return Err(missing),
+        };
         let shown = serde_json::Value::from(labels.clone()).to_string();
-        let properties =
-            vec![("charset".to_owned(), charset.name().to_owned()), ("labels".to_owned(), shown)];
+        let charset = charset.map(|charset| ("charset".to_owned(), charset));
+        let properties = charset.into_iter().chain([("labels".to_owned(), shown)]).collect();
         Ok((Arc::new(Labels(labels)), properties))
     }
 

@@ -5,8 +5,7 @@ use change::ColumnType;
 
 use crate::row_buffer::RowBuffer;
 
-const RULES: MapRules =
-    MapRules { names: Names::Refuse, zero_dates: ZeroDates::Error, vendor: Vendor::MySql };
+const RULES: MapRules = MapRules { zero_dates: ZeroDates::Error, vendor: Vendor::MySql };
 
 /// The parts of a table map, as a server would put them together.
 #[derive(Clone, Default)]
@@ -51,7 +50,7 @@ impl Written {
     }
 
     pub(crate) fn parsed(&self, rules: MapRules) -> Result<TableMap, DecodeError> {
-        TableMap::parse(&self.body(), rules, &Definitions::default()).map(|(_, map)| map)
+        TableMap::parse(&self.body(), rules, &History::default()).map(|(_, map)| map)
     }
 }
 
@@ -69,13 +68,14 @@ fn types(map: &TableMap) -> Vec<String> {
 fn names_come_from_the_event_or_from_nowhere() {
     let written = Written::new(&[3, 8], &[]).with(1, &[0x80]).with(8, &[0]);
     let (id, map) =
-        TableMap::parse(&written.body(), RULES, &Definitions::default()).expect("a table map");
+        TableMap::parse(&written.body(), RULES, &History::default()).expect("a table map");
     assert_eq!((id, map.schema.name.to_string()), (9, "d.t".to_owned()));
     assert_eq!(types(&map), ["int uint32", "bigint int64"]);
     assert_eq!(map.schema.primary_key, Some(vec![0]));
     assert_eq!(TableMap::peek_name(&written.body()), Ok((9, TableName::new("d", "t"))));
     let unnamed = Written { optional: Vec::new(), ..written };
-    assert_eq!(unnamed.parsed(RULES).unwrap_err(), DecodeError::NoNames);
+    let error = unnamed.parsed(RULES).unwrap_err();
+    assert!(matches!(error, DecodeError::NoDefinition { .. }), "{error}");
 }
 
 #[test]
@@ -222,19 +222,20 @@ fn what_cannot_be_read_is_named() {
 
 #[test]
 fn equal_events_share_a_map_and_equal_definitions_a_schema() {
-    let mut cache = SchemaCache::new(RULES, Definitions::default());
+    let mut cache = SchemaCache::new(RULES);
     let written = Written::new(&[3, 15], &[10, 0]).with(2, &[45]);
     let mut body = written.body();
-    let (id, first) = cache.table_map(&body).expect("a map");
+    let (id, first) = cache.table_map(&body, &History::default()).expect("a map");
     *body.first_mut().expect("an id") = 77;
-    let (next_id, same) = cache.table_map(&body).expect("a map");
+    let (next_id, same) = cache.table_map(&body, &History::default()).expect("a map");
     assert_eq!((id, next_id), (9, 77));
     assert!(Arc::ptr_eq(&first, &same));
     let grown = Written::new(&[3, 15], &[0, 2]).with(2, &[45]);
-    let (_, grown) = cache.table_map(&grown.body()).expect("a map");
+    let (_, grown) = cache.table_map(&grown.body(), &History::default()).expect("a map");
     assert!(!Arc::ptr_eq(&first, &grown));
     assert!(Arc::ptr_eq(&first.schema, &grown.schema), "a longer VARCHAR is no other schema");
-    let (_, other) = cache.table_map(&Written::new(&[3], &[]).body()).expect("a map");
+    let (_, other) =
+        cache.table_map(&Written::new(&[3], &[]).body(), &History::default()).expect("a map");
     assert!(!Arc::ptr_eq(&first.schema, &other.schema));
     let mut buffer = RowBuffer::new(&first);
     assert_eq!(buffer.adopt(&grown), Ok(()));
@@ -244,9 +245,9 @@ fn equal_events_share_a_map_and_equal_definitions_a_schema() {
 #[test]
 fn a_vendor_that_turns_out_to_be_another_is_read_anew() {
     let written = Written::new(&[255, 252], &[4, 2]).with(2, &[63, 0, 8]);
-    let mut cache = SchemaCache::new(RULES, Definitions::default());
+    let mut cache = SchemaCache::new(RULES);
     let column = |cache: &mut SchemaCache| {
-        let (_, map) = cache.table_map(&written.body()).expect("a map");
+        let (_, map) = cache.table_map(&written.body(), &History::default()).expect("a map");
         map.schema.columns.get(1).map(|c| c.column_type)
     };
     assert_eq!(column(&mut cache), Some(ColumnType::Utf8));

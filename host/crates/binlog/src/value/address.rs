@@ -7,6 +7,42 @@
 use std::io::Write as _;
 use std::net::Ipv4Addr;
 
+/// A type that a log shows as another one: MariaDB writes these as BINARY, under FULL metadata too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Address {
+    /// UUID: 16 bytes, read as text in lower case.
+    Uuid,
+    /// INET6: 16 bytes, read as the text that the server gives.
+    Inet6,
+    /// INET4: four bytes, read as the text that the server gives.
+    Inet4,
+}
+
+impl Address {
+    /// The type, from the first word of a column's declaration; none for those that a log tells.
+    pub(crate) fn of_word(word: &str) -> Option<Self> {
+        let all = [Self::Uuid, Self::Inet6, Self::Inet4];
+        all.into_iter().find(|declared| word.eq_ignore_ascii_case(declared.name()))
+    }
+
+    /// The source's word for it, in lower case.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Uuid => "uuid",
+            Self::Inet6 => "inet6",
+            Self::Inet4 => "inet4",
+        }
+    }
+
+    /// Bytes of a value.
+    pub(crate) fn bytes(self) -> u16 {
+        match self {
+            Self::Uuid | Self::Inet6 => 16,
+            Self::Inet4 => 4,
+        }
+    }
+}
+
 /// 8-4-4-4-12 digits in lower case.
 pub(crate) fn append_uuid(bytes: [u8; 16], out: &mut Vec<u8>) {
     let mut text = [0; uuid::fmt::Hyphenated::LENGTH];

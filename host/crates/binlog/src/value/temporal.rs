@@ -40,6 +40,11 @@ impl Fraction {
         Some(Self { bytes, micros })
     }
 
+    /// Whether a column with this many digits behind the second is written in as many bytes.
+    pub(crate) fn holds(self, digits: u32) -> bool {
+        u32::from(self.bytes) == digits.div_ceil(2)
+    }
+
     #[inline]
     fn read(self, wire: &mut Wire<'_>) -> Result<i64, ValueFault> {
         if self.bytes == 0 {
@@ -187,7 +192,7 @@ impl Moment {
 
 /// Days since 1970-01-01 in the proleptic Gregorian calendar.
 #[inline]
-fn days_of(year: u32, month: u32, day: u32) -> Result<i32, ValueFault> {
+pub(crate) fn days_of(year: u32, month: u32, day: u32) -> Result<i32, ValueFault> {
     if month > 12 || day > 31 || year > 9_999 {
         return Err(ValueFault::Date);
     }

@@ -9,7 +9,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
-use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
@@ -17,9 +16,12 @@ use arrow_array::types::{
     Int16Type, Int32Type, Int64Type, TimestampMicrosecondType, UInt8Type, UInt16Type, UInt32Type,
     UInt64Type,
 };
-use arrow_array::{Array, ArrayRef, Int32Array, StringArray};
-use binlog::{DeclaredType, TableDefinitions};
-use change::{Batch, ColumnType, ImageKind, TableName, TableSchema};
+use arrow_array::{Array, ArrayRef};
+use change::definition::Constant;
+use change::{
+    Batch, ColumnEdit, ColumnType, DefaultValue, ImageKind, RowsEffect, SchemaChange, TableAction,
+    TableName,
+};
 use serde_json::Value;
 
 /// A value in a form in which two texts of the same value are equal.
@@ -101,6 +103,66 @@ impl Tables {
     }
 }
 
+impl Tables {
+    /// What a statement does to tables, by what is told of it.
+    pub(crate) fn change(&mut self, change: &SchemaChange) {
+        for action in change.actions.as_ref().expect("a statement that is read") {
+            match action {
+                TableAction::Created { table, .. } | TableAction::Truncated { table } => {
+                    self.0.insert(table.to_string(), Table::default());
+                }
+                TableAction::Dropped { table } => drop(self.0.remove(&table.to_string())),
+                TableAction::Renamed { from, to } => {
+                    let table = self.0.remove(&from.to_string()).expect("a table");
+                    self.0.insert(to.to_string(), table);
+                }
+                TableAction::Altered { table, edits, rows } => {
+                    let table = self.0.get_mut(&table.to_string()).expect("a table");
+                    if *rows != RowsEffect::None {
+                        // The only such statement removes the rows of one of three partitions.
+                        assert!(change.statement.ends_with("TRUNCATE PARTITION p1"), "{change:?}");
+                        table
+                            .rows
+                            .retain(|key, _| !matches!(key[0], Cell::Integer(id) if id % 3 == 1));
+                    }
+                    edits.iter().for_each(|edit| table.edit(edit));
+                }
+            }
+        }
+    }
+}
+
+impl Table {
+    fn edit(&mut self, edit: &ColumnEdit) {
+        for row in self.rows.values_mut().flatten() {
+            match edit {
+                ColumnEdit::Added { column, .. } => {
+                    let value = match &column.default {
+                        DefaultValue::Constant(Constant::Number(number)) => {
+                            Cell::Integer(number.parse().expect("an integer"))
+                        }
+                        DefaultValue::Constant(Constant::Text(text)) => Cell::Text(text.clone()),
+                        other => {
+                            assert!(matches!(other, DefaultValue::Absent | DefaultValue::Null));
+                            Cell::Null
+                        }
+                    };
+                    row.insert(column.name.clone(), value);
+                }
+                ColumnEdit::Dropped { name } => drop(row.remove(name)),
+                ColumnEdit::Renamed { from, to } => {
+                    let value = row.remove(from).expect("a column");
+                    row.insert(to.clone(), value);
+                }
+                ColumnEdit::Retyped { .. }
+                | ColumnEdit::Redefined { .. }
+                | ColumnEdit::Reordered
+                | ColumnEdit::KeyChanged => {}
+            }
+        }
+    }
+}
+
 /// Whether an image is that of a row; a column that was added since is NULL.
 fn fits(row: &Row, image: &Row) -> bool {
     image.iter().all(|(name, cell)| row.get(name).unwrap_or(&Cell::Null) == cell)
@@ -158,56 +220,6 @@ fn lines(folder: &Path, scenario: &str, kind: &str) -> Vec<Value> {
 fn table_of(line: &Value) -> TableName {
     let part = |key: &str| line[key].as_str().expect("a name").to_owned();
     TableName::new(part("db"), part("table"))
-}
-
-/// What the definitions of a scenario's tables tell, as they stand at its end.
-pub(crate) struct Declared {
-    /// The declared type of each column, in one word.
-    words: HashMap<(TableName, String), String>,
-    /// The constant default of each column, as SQL writes it.
-    defaults: HashMap<(TableName, String), String>,
-}
-
-impl Declared {
-    pub(crate) fn read(folder: &Path, scenario: &str) -> Self {
-        let (mut words, mut defaults) = (HashMap::new(), HashMap::new());
-        for line in lines(folder, scenario, "schema") {
-            for column in line["columns"].as_array().expect("columns") {
-                let text = |key: &str| column[key].as_str().expect("text").to_owned();
-                words.insert((table_of(&line), text("name")), text("type"));
-            }
-            for declared in line["create"].as_str().expect("text").lines() {
-                let name = declared.trim().strip_prefix('`').and_then(|rest| rest.split_once('`'));
-                if let Some((name, rest)) = name {
-                    let default = rest.split_once(" DEFAULT ").map_or("NULL", |(_, text)| text);
-                    let default = default.trim_end_matches(',').trim_matches('\'').to_owned();
-                    defaults.insert((table_of(&line), name.to_owned()), default);
-                }
-            }
-        }
-        Self { words, defaults }
-    }
-}
-
-impl TableDefinitions for Declared {
-    fn declared_type(&self, table: &TableName, column: &str) -> Option<DeclaredType> {
-        DeclaredType::of_word(self.words.get(&(table.clone(), column.to_owned()))?)
-    }
-
-    fn default_of(&self, schema: &TableSchema, column: usize) -> Option<ArrayRef> {
-        let column = &schema.columns[column];
-        let text = self.defaults.get(&(schema.name.clone(), column.name.clone()))?;
-        if text == "NULL" {
-            return Some(arrow_array::new_null_array(&column.column_type.arrow(), 1));
-        }
-        Some(match column.column_type {
-            ColumnType::Int32 => {
-                Arc::new(Int32Array::from(vec![text.parse::<i32>().expect("a number")]))
-            }
-            ColumnType::Utf8 => Arc::new(StringArray::from(vec![text.as_str()])),
-            other => panic!("a default of type {other}"),
-        })
-    }
 }
 
 /// What SELECT gave at the end: for each table its rows, column by column, as text.

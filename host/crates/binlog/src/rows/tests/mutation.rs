@@ -1,6 +1,6 @@
 //! Events of real servers, damaged: whatever the bytes, the outcome is rows or an error.
 
-use crate::definitions::Definitions;
+use crate::definition::History;
 use crate::row_buffer::Taken;
 use std::path::PathBuf;
 use std::sync::LazyLock;
@@ -63,13 +63,13 @@ fn pairs(scenario: &str) -> Vec<Pair> {
 }
 
 fn rules() -> MapRules {
-    MapRules { names: Names::Refuse, zero_dates: ZeroDates::Null, vendor: Vendor::MySql }
+    MapRules { zero_dates: ZeroDates::Null, vendor: Vendor::MySql }
 }
 
 /// Decodes both events; every image that was counted has to come out again.
 fn decode_both(map: &[u8], kind: u8, rows: &[u8]) {
     let _ = TableMap::peek_name(map);
-    let Ok((_, map)) = SchemaCache::new(rules(), Definitions::default()).table_map(map) else {
+    let Ok((_, map)) = SchemaCache::new(rules()).table_map(map, &History::default()) else {
         return;
     };
     let event = match kind {
@@ -135,8 +135,8 @@ fn damaged(bytes: &[u8], damages: &[Damage]) -> Vec<u8> {
 #[test]
 fn undamaged_events_of_full_images_decode() {
     for pair in PAIRS.iter() {
-        let (_, map) = SchemaCache::new(rules(), Definitions::default())
-            .table_map(&pair.map)
+        let (_, map) = SchemaCache::new(rules())
+            .table_map(&pair.map, &History::default())
             .expect("a table map");
         decode_both(&pair.map, pair.kind, &pair.rows);
         assert!(!map.schema.columns.is_empty());

@@ -1,0 +1,291 @@
+//! Tables by position: their definitions as they stand at a point of the log, carried on by each statement
+//! that the log holds.
+//!
+//! A definition is never believed alone: [`fit`] compares it with each table map before a row is read by
+//! it. Nothing here asks a server: definitions come from the text of statements, and what such a text does
+//! not tell is lost, with the reason.
+
+use std::sync::Arc;
+
+use change::definition::{Known, TableDefinition};
+use change::{Definitions, TableAction, TableName};
+
+use crate::statement::create::version_columns;
+use crate::statement::definition::{Body, Clause, Definition};
+use crate::statement::environment::Environment;
+
+mod alter;
+mod edit;
+mod given;
+pub(crate) mod value;
+
+pub use given::{GivenError, parse};
+
+/// Definitions at a position of a log.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct History {
+    definitions: Definitions,
+    has_changed: bool,
+}
+
+impl History {
+    pub(crate) fn new(definitions: Definitions) -> Self {
+        Self { definitions, has_changed: false }
+    }
+
+    /// What is known here.
+    pub(crate) fn definitions(&self) -> &Definitions {
+        &self.definitions
+    }
+
+    /// What is known here, where it is not what it was when this was asked last.
+    pub(crate) fn take_changed(&mut self) -> Option<Definitions> {
+        std::mem::take(&mut self.has_changed).then(|| self.definitions.clone())
+    }
+
+    /// A table's definition, and its name as it was defined: where a server folds names to lower case,
+    /// statements keep the case that they were typed in and rows do not.
+    pub(crate) fn find(&self, table: &TableName) -> Option<(&TableName, &Known)> {
+        let tables = &self.definitions.tables;
+        if let Some(found) = tables.get_key_value(table) {
+            return Some(found);
+        }
+        let mut alike = tables.iter().filter(|(known, _)| is_alike(known, table));
+        alike.next().filter(|_| alike.next().is_none())
+    }
+
+    /// A table's definition.
+    pub(crate) fn get(&self, table: &TableName) -> Option<&Arc<TableDefinition>> {
+        match self.find(table)? {
+            (_, Known::Defined(definition)) => Some(definition),
+            (_, Known::Lost(_)) => None,
+        }
+    }
+
+    /// Why a table's definition is not known.
+    pub(crate) fn reason(&self, table: &TableName) -> String {
+        match self.find(table) {
+            Some((_, Known::Lost(reason))) => reason.clone(),
+            _ => "no definition of it was given or stands in the log before".to_owned(),
+        }
+    }
+
+    /// Carries the definitions on behind a statement, and tells what it does. `place` names the statement
+    /// where a definition is lost by it.
+    pub(crate) fn apply(
+        &mut self,
+        statement: &Definition,
+        environment: &Environment,
+        place: &str,
+    ) -> Vec<TableAction> {
+        match statement {
+            Definition::Create { table, if_not_exists, replaces, body } => {
+                let is_known = self.find(table).is_some();
+                let may_be_there = *if_not_exists
+                    && !environment.has_changed_definitions
+                    && !self.is_complete(&table.database);
+                if *if_not_exists && (is_known && !environment.has_changed_definitions) {
+                    return Vec::new();
+                }
+                let known = if may_be_there {
+                    let what = "which changes nothing where there was one before";
+                    Known::Lost(format!("it was made at {place} IF NOT EXISTS, {what}"))
+                } else {
+                    self.created(&table.database, body, environment, place)
+                };
+                // A server that folds names has no other of that name, unless it replaces it.
+                if *replaces || *if_not_exists {
+                    self.set(table.clone(), known);
+                } else {
+                    self.insert(table.clone(), known);
+                }
+                vec![TableAction::Created { table: table.clone(), replaces: *replaces }]
+            }
+            Definition::Alter { table, clauses } => self.alter(table, clauses, environment, place),
+            Definition::Rename(pairs) => {
+                pairs.iter().map(|(from, to)| self.rename(from, to)).collect()
+            }
+            Definition::Drop(tables) => {
+                for table in tables {
+                    self.remove(table);
+                }
+                tables.iter().map(|table| TableAction::Dropped { table: table.clone() }).collect()
+            }
+            Definition::Truncate(table) => vec![TableAction::Truncated { table: table.clone() }],
+            Definition::Database { name, charset, is_new, if_not_exists } => {
+                let is_new = *is_new && (!if_not_exists || environment.has_changed_definitions);
+                let database = self.definitions.databases.entry(name.clone()).or_default();
+                database.is_complete |= is_new;
+                database.charset = charset.clone().or_else(|| database.charset.take());
+                self.has_changed = true;
+                Vec::new()
+            }
+            Definition::DropDatabase(name) => {
+                self.drop_database(name);
+                vec![TableAction::Dropped { table: TableName::new(name, "*") }]
+            }
+        }
+    }
+
+    /// A statement that could not be read at all may have done anything to the tables that it names.
+    pub(crate) fn lose(&mut self, tables: &[TableName], reason: &str) {
+        for table in tables {
+            self.set(table.clone(), Known::Lost(reason.to_owned()));
+        }
+    }
+
+    /// Whether a table of a database that is not known is not there.
+    fn is_complete(&self, database: &str) -> bool {
+        self.definitions.databases.get(database).is_some_and(|known| known.is_complete)
+    }
+
+    fn created(
+        &self,
+        database: &str,
+        body: &Body,
+        environment: &Environment,
+        place: &str,
+    ) -> Known {
+        match body {
+            Body::Columns(table) => {
+                let mut table = table.clone();
+                let of_database = self.definitions.databases.get(database);
+                let of_database = of_database.and_then(|database| database.charset.clone());
+                let told = environment.database_charset.map(str::to_owned);
+                table.charset = table.charset.or(of_database).or(told);
+                settle(&mut table);
+                Known::Defined(Arc::new(table))
+            }
+            Body::Like(other) => match self.find(other) {
+                Some((_, known)) => known.clone(),
+                None => {
+                    Known::Lost(format!("it was made at {place} like {other}, which is not known"))
+                }
+            },
+            Body::Unread(what) => Known::Lost(format!("it was made at {place}, and {what}")),
+        }
+    }
+
+    fn alter(
+        &mut self,
+        name: &TableName,
+        clauses: &[Clause],
+        environment: &Environment,
+        place: &str,
+    ) -> Vec<TableAction> {
+        let before = self.get(name).cloned();
+        let after = before.as_ref().map(|before| alter::apply(before, clauses));
+        let (edits, rows) = match (&before, &after) {
+            (Some(before), Some(Ok(after))) => edit::between(before, after, clauses, environment),
+            _ => edit::told(clauses),
+        };
+        match after {
+            Some(Ok(after)) if before.as_deref() != Some(&after.table) => {
+                self.set(name.clone(), Known::Defined(Arc::new(after.table)));
+            }
+            Some(Err(what)) => {
+                self.set(
+                    name.clone(),
+                    Known::Lost(format!("it was altered at {place}, and {what}")),
+                );
+            }
+            _ => {}
+        }
+        let mut actions = vec![TableAction::Altered { table: name.clone(), edits, rows }];
+        for clause in clauses {
+            if let Clause::RenameTable(to) = clause {
+                // Renaming alone alters nothing.
+                actions.retain(|action| !action.is_harmless());
+                actions.push(self.rename(name, to));
+            }
+        }
+        actions
+    }
+
+    fn rename(&mut self, from: &TableName, to: &TableName) -> TableAction {
+        let known = self.find(from).map(|(name, known)| (name.clone(), known.clone()));
+        match known {
+            Some((name, known)) => {
+                self.remove(&name);
+                self.insert(to.clone(), known);
+            }
+            // What it was is not known, so what the new name stands for is not known either.
+            None => self.remove(to),
+        }
+        TableAction::Renamed { from: from.clone(), to: to.clone() }
+    }
+
+    fn drop_database(&mut self, name: &str) {
+        self.has_changed = true;
+        Arc::make_mut(&mut self.definitions.tables).retain(|table, _| table.database != *name);
+        self.definitions.databases.remove(name);
+    }
+
+    fn set(&mut self, table: TableName, known: Known) {
+        let name = self.find(&table).map(|(name, _)| name.clone()).unwrap_or(table);
+        self.insert(name, known);
+    }
+
+    fn insert(&mut self, table: TableName, known: Known) {
+        self.has_changed = true;
+        Arc::make_mut(&mut self.definitions.tables).insert(table, known);
+    }
+
+    fn remove(&mut self, table: &TableName) {
+        let Some((name, _)) = self.find(table) else {
+            return;
+        };
+        let name = name.clone();
+        self.has_changed = true;
+        Arc::make_mut(&mut self.definitions.tables).remove(&name);
+    }
+}
+
+/// Whether two names are one where a server folds them.
+fn is_alike(known: &TableName, table: &TableName) -> bool {
+    known.database.to_lowercase() == table.database.to_lowercase()
+        && known.table.to_lowercase() == table.table.to_lowercase()
+}
+
+/// What the parts of a definition mean for each other: text columns take the table's character set, and a
+/// binary one makes them bytes.
+fn settle(table: &mut TableDefinition) {
+    let charset = table.charset.clone();
+    for column in &mut table.columns {
+        let declared = &mut column.declared;
+        if declared.is_text() && declared.charset.is_none() {
+            declared.charset.clone_from(&charset);
+        }
+    }
+}
+
+/// The columns that rows have, with those that MariaDB adds to a versioned table.
+pub(crate) fn row_columns(table: &TableDefinition) -> TableDefinition {
+    let names_own = table.columns.iter().any(|c| c.generated && c.declared.word == "timestamp");
+    let mut table = table.clone();
+    if table.versioned && !names_own {
+        table.columns.extend(version_columns());
+    }
+    if table.versioned {
+        add_row_end(&mut table);
+    }
+    table
+}
+
+/// Of a versioned table, each key holds the end of a version as well.
+fn add_row_end(table: &mut TableDefinition) {
+    use change::definition::{IndexKind, IndexPart};
+    let is_end = |c: &&change::ColumnDefinition| c.generated && c.declared.word == "timestamp";
+    let Some(end) = table.columns.iter().rev().find(is_end).map(|c| c.name.clone()) else {
+        return;
+    };
+    for index in table.indexes.iter_mut().filter(|index| index.kind != IndexKind::Other) {
+        let part = IndexPart { column: Some(end.clone()), prefix: false };
+        if !index.parts.contains(&part) {
+            index.parts.push(part);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
