@@ -93,8 +93,8 @@ pub async fn check(manifest: &Manifest) -> Result<Vec<Finding>, CommandError> {
     let path = manifest.path().display();
     let mut findings = vec![Finding::ok("manifest", format!("{path} describes pipeline `{name}`"))];
     let chain = plugins::check(manifest, &mut findings)?;
-    let resume = progress::check(manifest, chain.as_ref(), &mut findings).await;
-    let found = source::check(manifest, resume.as_ref(), &mut findings).await;
+    let begin = progress::check(manifest, chain.as_ref(), &mut findings).await;
+    let found = source::check(manifest, &begin.unwrap_or_default(), &mut findings).await;
     if let Some(chain) = chain {
         tables::check(manifest, chain, &found, &mut findings);
     }

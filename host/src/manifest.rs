@@ -83,6 +83,8 @@ pub struct SourceSettings {
     pub zero_dates: ZeroDates,
     /// Where a pipeline without a checkpoint begins.
     pub start: StartAt,
+    /// A file with the definitions of tables as they are at that start.
+    pub definitions: Option<PathBuf>,
 }
 
 /// Where the log comes from.

@@ -8,15 +8,18 @@ pub mod budget;
 pub mod dead_letter;
 pub mod error;
 pub mod fold_step;
+pub mod given;
 pub mod meter;
 pub mod open;
 pub mod resume;
+pub mod schema_history;
 pub mod schema_policy;
 pub mod sink;
 pub mod source;
 pub mod stages;
 pub mod transform_step;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use change::{Position, TargetPath};
@@ -40,6 +43,8 @@ pub struct RunOptions {
     pub in_order: bool,
     /// Go on behind the schema change that stopped the last run.
     pub accept_schema_change: bool,
+    /// A file with the definitions of tables as they are where this run begins, instead of what is known.
+    pub definitions: Option<PathBuf>,
 }
 
 /// What a run did.

@@ -1,17 +1,57 @@
 //! How far the pipeline has come, and whether it can go on from there. Checkpoint and targets are only
 //! read: a run may be going on meanwhile.
 
+use change::Definitions;
 use lake::Lake;
 use plugin::Chain;
 
 use super::Finding;
 use crate::checkpoint::Checkpoint;
 use crate::manifest::{Manifest, StartAt};
-use crate::pipeline::open;
 use crate::pipeline::resume::{self, Resume};
+use crate::pipeline::schema_history::SchemaHistory;
+use crate::pipeline::{RunError, RunOptions, open};
+
+/// Where a run would begin.
+#[derive(Default)]
+pub(super) struct Begin {
+    pub(super) resume: Resume,
+    /// The definitions of tables there, as far as they are known without a look at the log.
+    pub(super) definitions: Definitions,
+}
 
 /// Findings about checkpoint and targets, and where a run would go on; none where it would not.
 pub(super) async fn check(
+    manifest: &Manifest,
+    chain: Option<&Chain>,
+    findings: &mut Vec<Finding>,
+) -> Option<Begin> {
+    let resume = resume(manifest, chain, findings).await;
+    // A file that the manifest names is read either way.
+    let known = known(manifest, &resume.clone().unwrap_or_default()).await;
+    match known {
+        Ok(definitions) => {
+            if !definitions.is_empty() {
+                let tables = definitions.tables.len();
+                let message = format!("of {tables} tables are known where the log is read from");
+                findings.push(Finding::ok("definitions", message));
+            }
+            resume.map(|resume| Begin { resume, definitions })
+        }
+        Err(error) => {
+            findings.push(Finding::error("definitions", error));
+            None
+        }
+    }
+}
+
+async fn known(manifest: &Manifest, resume: &Resume) -> Result<Definitions, RunError> {
+    let store = open::lake_options(manifest, "").store;
+    let history = SchemaHistory::open(manifest, &store).await?;
+    open::known_definitions(manifest, &RunOptions::default(), resume, &history)
+}
+
+async fn resume(
     manifest: &Manifest,
     chain: Option<&Chain>,
     findings: &mut Vec<Finding>,

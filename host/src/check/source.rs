@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use binlog::live::{self, table_schemas};
-use binlog::{BinlogError, FileSource};
-use change::{Fault, TableSchema};
+use binlog::{BinlogError, FileSource, ReadOptions, ServerFacts, ServerOptions};
+use change::{Fault, Position, TableSchema};
 
+use super::progress::Begin;
 use super::{Finding, Severity};
 use crate::manifest::{Cascades, Manifest, ServerSettings, SourceFrom};
 use crate::pipeline::open::{
     read_options, refuse_cascades, server_options, start_at_server, start_in_files,
 };
-use crate::pipeline::resume::Resume;
 use crate::progress::{grouped, megabytes};
 
 /// The tables that the chain would be asked about.
@@ -26,14 +26,12 @@ pub(super) struct Found {
 /// Findings about the source, from where a run would read it, and the tables in it.
 pub(super) async fn check(
     manifest: &Manifest,
-    resume: Option<&Resume>,
+    begin: &Begin,
     findings: &mut Vec<Finding>,
 ) -> Found {
-    let begin = Resume::default();
-    let resume = resume.unwrap_or(&begin);
     let found = match &manifest.source.from {
-        SourceFrom::Files(_) => files(manifest, resume, findings),
-        SourceFrom::Server(settings) => server(manifest, settings, resume, findings).await,
+        SourceFrom::Files(_) => files(manifest, begin, findings),
+        SourceFrom::Server(settings) => server(manifest, settings, begin, findings).await,
     };
     let is_well = findings.iter().all(|f| f.severity != Severity::Error);
     if found.schemas.is_empty() && found.is_whole && is_well {
@@ -47,7 +45,7 @@ pub(super) async fn check(
 }
 
 /// Reads what a run would read of recorded files: what is damaged or not supported is found here.
-fn files(manifest: &Manifest, resume: &Resume, findings: &mut Vec<Finding>) -> Found {
+fn files(manifest: &Manifest, begin: &Begin, findings: &mut Vec<Finding>) -> Found {
     let paths = match manifest.source.files() {
         Ok(paths) => paths,
         Err(error) => {
@@ -55,12 +53,14 @@ fn files(manifest: &Manifest, resume: &Resume, findings: &mut Vec<Finding>) -> F
             return Found::default();
         }
     };
-    let start = start_in_files(manifest, resume);
+    let start = start_in_files(manifest, &begin.resume);
+    let read_options =
+        ReadOptions { definitions: begin.definitions.clone(), ..read_options(manifest) };
     let is_whole = start.is_none();
     let mut schemas: Vec<Arc<TableSchema>> = Vec::new();
     let mut images = 0_u64;
-    let mut read = || -> Result<u64, BinlogError> {
-        let mut source = FileSource::open(&paths, start.as_ref(), read_options(manifest))?;
+    let read = || -> Result<u64, BinlogError> {
+        let mut source = FileSource::open(&paths, start.as_ref(), read_options)?;
         while let Some(slice) = source.next()? {
             for batch in &slice.batches {
                 images = images.saturating_add(u64::try_from(batch.len()).unwrap_or(u64::MAX));
@@ -88,7 +88,7 @@ fn files(manifest: &Manifest, resume: &Resume, findings: &mut Vec<Finding>) -> F
 async fn server(
     manifest: &Manifest,
     settings: &ServerSettings,
-    resume: &Resume,
+    begin: &Begin,
     findings: &mut Vec<Finding>,
 ) -> Found {
     let options = server_options(settings);
@@ -101,11 +101,16 @@ async fn server(
     }
     // What the settings or the account lack is told once.
     if findings.iter().all(|f| f.severity != Severity::Error) {
-        let start = start_at_server(manifest, resume);
-        findings.push(match live::check_start(&options, start).await {
-            Ok(position) => Finding::ok("start", format!("{position} can be read from")),
-            Err(error) => Finding::error("start", error),
-        });
+        let start = start_at_server(manifest, &begin.resume);
+        match live::check_start(&options, start).await {
+            Ok(position) => {
+                let is_known = !begin.definitions.is_empty();
+                let unnamed = if is_known { None } else { unnamed(&options, &position).await };
+                findings.push(Finding::ok("start", format!("{position} can be read from")));
+                findings.extend(unnamed);
+            }
+            Err(error) => findings.push(Finding::error("start", error)),
+        }
     }
     let read = read_options(manifest);
     match refuse_cascades(&options, &read).await {
@@ -126,6 +131,22 @@ async fn server(
             Found::default()
         }
     }
+}
+
+/// A finding where the log does not name columns and is read from before its end.
+async fn unnamed(server: &ServerOptions, position: &Position) -> Option<Finding> {
+    let facts = ServerFacts::read(server).await.ok()?;
+    let is_named = facts.binlog_row_metadata.eq_ignore_ascii_case("FULL");
+    let is_end = facts.position.as_ref().is_some_and(|end| position.reaches(end));
+    (!is_named && !is_end).then(|| {
+        let message = format!(
+            "the log does not name columns, and no definition of a table is known at {position}: rows \
+             of tables that it does not create behind that stop the run"
+        );
+        let remedy = "name a file with the definitions as they were there: `definitions` in [source], or \
+                      `sluice run --definitions FILE` for a pipeline that goes on";
+        Finding::warning("definitions", message, remedy)
+    })
 }
 
 fn finding(found: live::Finding) -> Finding {

@@ -32,6 +32,10 @@ pub(super) struct Args {
     /// Go on behind the schema change that stopped the last run, once you have dealt with it
     #[arg(long)]
     accept_schema_change: bool,
+    /// The definitions of tables as they are where this run goes on, for a log that does not name columns:
+    /// CREATE TABLE statements, or lines of JSON
+    #[arg(long, value_name = "FILE")]
+    definitions: Option<PathBuf>,
     /// One stage after the other instead of all at once: slower, for comparison
     #[arg(long)]
     in_order: bool,
@@ -48,6 +52,7 @@ pub(super) fn run(args: &Args, quiet: bool, screen: &Screen) -> Result<Outcome, 
         plugin_logs: args.plugin_logs,
         accept_schema_change: args.accept_schema_change,
         in_order: args.in_order,
+        definitions: args.definitions.clone(),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|source| HostError::Start { what: "the runtime", source })?;

@@ -27,6 +27,7 @@ pub(crate) const SECTIONS: [(&str, &[&str]); 6] = [
             "tables",
             "snapshot",
             "zero-dates",
+            "definitions",
         ],
     ),
     (

@@ -4,6 +4,8 @@ use change::diagnose::REBUILD;
 use change::{Diagnose, Fault, Position, Retry, SchemaChangeKind, TableName, TargetPath};
 
 use super::dead_letter::RejectedSummary;
+use super::given::GivenFileError;
+use super::schema_history::HistoryError;
 use crate::chain::PluginFileError;
 use crate::checkpoint::CheckpointError;
 use crate::manifest::FilesError;
@@ -81,6 +83,12 @@ pub enum RunError {
     /// A recorded log that the manifest names is not there.
     #[error(transparent)]
     Files(#[from] FilesError),
+    /// The definitions that earlier runs kept cannot be read or written.
+    #[error(transparent)]
+    History(#[from] HistoryError),
+    /// Definitions that the manifest or the command line names cannot be used.
+    #[error(transparent)]
+    Definitions(#[from] GivenFileError),
     /// A file of a plugin cannot be read.
     #[error(transparent)]
     PluginFile(#[from] PluginFileError),
@@ -141,6 +149,8 @@ impl Diagnose for RunError {
                 Some(format!("bring checkpoint and targets of one time together again, or {REBUILD}"))
             }
             Self::Files(error) => error.hint(),
+            Self::History(error) => error.hint(),
+            Self::Definitions(error) => error.hint(),
             Self::PluginFile(error) => error.hint(),
             Self::DeadLetter { .. } => {
                 Some("make the checkpoint folder writable and free some space".to_owned())
@@ -167,6 +177,8 @@ impl Diagnose for RunError {
             Self::Lake(error) => error.fault(),
             Self::Checkpoint(error) => error.fault(),
             Self::Files(error) => error.fault(),
+            Self::History(error) => error.fault(),
+            Self::Definitions(error) => error.fault(),
             Self::PluginFile(error) => error.fault(),
             Self::DeadLetter { .. } | Self::Cascades { .. } => Fault::Environment,
             _ => Fault::Run,

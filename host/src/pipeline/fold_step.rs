@@ -2,13 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use change::{Position, TableName, TargetPath};
+use change::{Definitions, Position, TableName, TargetPath};
 use lake::{Epoch, Fold};
 
 use super::dead_letter::DeadLetter;
 use super::error::RunError;
 use super::schema_policy::{Passed, SchemaPolicy, SeenTables};
 use super::transform_step::TransformedSlice;
+
+/// Statements that changed definitions in one epoch: each of them holds the definitions of all tables.
+const DEFINITIONS_MAX: usize = 64;
 
 /// When an epoch ends.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +34,9 @@ pub struct EpochWork {
     pub sources: SeenTables,
     /// Source tables whose targets the operator has dealt with: what they hold is not known any more.
     pub doubted: Vec<TableName>,
+    /// What statements of the epoch made of the definitions of tables, and behind what that holds: in log
+    /// order, stored before the epoch's commits.
+    pub definitions: Vec<(Position, Definitions)>,
 }
 
 impl EpochWork {
@@ -92,6 +98,7 @@ pub struct FoldStep {
     dead_letters_bytes: usize,
     sources: SeenTables,
     doubted: Vec<TableName>,
+    definitions: Vec<(Position, Definitions)>,
 }
 
 impl FoldStep {
@@ -116,6 +123,7 @@ impl FoldStep {
             dead_letters_bytes: 0,
             sources,
             doubted: Vec::new(),
+            definitions: Vec::new(),
         }
     }
 
@@ -138,6 +146,7 @@ impl FoldStep {
             (before, self.policy.decide(change, &self.sources))
         });
         let mut outcome = FoldOutcome::default();
+        let definitions = slice.definitions;
         let (end, must_close) = match refused {
             // The next run has to meet the statement again.
             Some((before, Err(stop))) => {
@@ -148,13 +157,17 @@ impl FoldStep {
                 if let Passed::Accepted(tables) = passed {
                     self.doubted.extend(tables);
                 }
+                self.definitions.extend(definitions.map(|known| (slice.end.clone(), known)));
                 (slice.end, true)
             }
-            None => (slice.end, false),
+            None => {
+                self.definitions.extend(definitions.map(|known| (slice.end.clone(), known)));
+                (slice.end, false)
+            }
         };
         self.open = Some(Open { end, resume, since, is_partial });
         let held = self.fold.memory_bytes().saturating_add(self.dead_letters_bytes);
-        let is_full = held >= self.limits.bytes_max;
+        let is_full = held >= self.limits.bytes_max || self.definitions.len() >= DEFINITIONS_MAX;
         if must_close || is_full || since.elapsed() >= self.limits.trigger {
             outcome.closed.extend(self.close()?);
         }
@@ -181,7 +194,9 @@ impl FoldStep {
         self.dead_letters_bytes = 0;
         let dead_letters = std::mem::take(&mut self.dead_letters);
         let doubted = std::mem::take(&mut self.doubted);
-        Ok(Some(EpochWork { epoch, resume, dead_letters, sources: self.sources.clone(), doubted }))
+        let definitions = std::mem::take(&mut self.definitions);
+        let sources = self.sources.clone();
+        Ok(Some(EpochWork { epoch, resume, dead_letters, sources, doubted, definitions }))
     }
 
     /// How long the open epoch may still wait; none where nothing is open, or a transaction is not whole

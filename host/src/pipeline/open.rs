@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use binlog::{FileSource, ReadOptions, ServerOptions, Start, TlsMode, TlsOptions, UnknownXa, live};
-use change::Position;
+use change::{Definitions, Position};
 use lake::{Fold, FoldOptions, Lake, LakeOptions, Maintenance, NewColumns, Recovered};
 use plugin::Chain;
 use tracing::info;
@@ -12,8 +12,10 @@ use tracing::info;
 use super::RunOptions;
 use super::error::RunError;
 use super::fold_step::{EpochLimits, FoldStep};
+use super::given;
 use super::meter::Meter;
 use super::resume::{self, Resume};
+use super::schema_history::SchemaHistory;
 use super::schema_policy::SchemaPolicy;
 use super::sink::{AnySink, TableSink};
 use super::source::{AnySource, LiveEnd, Reconnecting};
@@ -73,11 +75,17 @@ pub async fn open(manifest: &Manifest, options: &RunOptions) -> Result<Parts, Ru
     };
     let state = resume::usable(state, manifest);
     let last_chain = resume::last_chain(state.as_ref());
-    let lake = Lake::open(LakeOptions { last_chain, ..lake_options(manifest, &digest) }).await?;
+    let lake_options = LakeOptions { last_chain, ..lake_options(manifest, &digest) };
+    let mut history = SchemaHistory::open(manifest, &lake_options.store).await?;
+    let lake = Lake::open(lake_options).await?;
     let recovered = lake.recovered().clone();
     let resume = resume::decide(state.as_ref(), &recovered, &digest)?;
-    let (source, begin) = open_source(manifest, options, &resume).await?;
+    let known = known_definitions(manifest, options, &resume, &history)?;
+    let (source, begin) = open_source(manifest, options, &resume, known).await?;
     info!(position = %begin, resumed = resume.position.is_some(), "reading");
+    if checkpoint.is_some() {
+        history.begin(&begin, source.definitions(), resume.position.is_none()).await?;
+    }
     let moving = resume::moving(&manifest.source.start);
     if let (Some(checkpoint), None, AnySource::Live(_), Some(start)) =
         (&mut checkpoint, &resume.position, &source, moving)
@@ -89,7 +97,7 @@ pub async fn open(manifest: &Manifest, options: &RunOptions) -> Result<Parts, Ru
     let sink = match checkpoint {
         Some(checkpoint) => {
             let prefix = manifest.sink.path.prefix().to_owned();
-            AnySink::Tables(Box::new(TableSink::new(lake, checkpoint, digest, prefix)))
+            AnySink::Tables(Box::new(TableSink::new(lake, checkpoint, history, digest, prefix)))
         }
         None => AnySink::DryRun(Box::default()),
     };
@@ -172,13 +180,34 @@ pub fn read_options(manifest: &Manifest) -> ReadOptions {
     }
 }
 
+/// The definitions of tables where a run begins, as far as they are known before the log is read: what the
+/// operator says, else what earlier runs kept, else what the manifest says of its start.
+///
+/// # Errors
+/// Where a file that is named gives none.
+pub fn known_definitions(
+    manifest: &Manifest,
+    options: &RunOptions,
+    resume: &Resume,
+    history: &SchemaHistory,
+) -> Result<Definitions, RunError> {
+    let named = match (&options.definitions, &resume.position) {
+        (Some(path), _) => Some(path),
+        // The file of the manifest says how tables were at its start, and no more.
+        (None, Some(position)) => return Ok(history.at(position).cloned().unwrap_or_default()),
+        (None, None) => manifest.source.definitions.as_ref(),
+    };
+    Ok(named.map_or_else(|| Ok(Definitions::default()), |path| given::definitions(path))?)
+}
+
 /// The source and the position that it begins at.
 async fn open_source(
     manifest: &Manifest,
     options: &RunOptions,
     resume: &Resume,
+    definitions: Definitions,
 ) -> Result<(AnySource, Position), RunError> {
-    let mut read = read_options(manifest);
+    let mut read = ReadOptions { definitions, ..read_options(manifest) };
     if resume.epoch > 1 {
         // The position is one that this pipeline stored: it lies before all that is prepared.
         read.unknown_xa = UnknownXa::Pass;

@@ -11,6 +11,7 @@ use super::dead_letter;
 use super::error::RunError;
 use super::fold_step::EpochWork;
 use super::resume;
+use super::schema_history::SchemaHistory;
 use crate::checkpoint::{AfterEpoch, Checkpoint};
 
 /// Takes epochs in order.
@@ -63,6 +64,7 @@ impl Sink for AnySink {
 pub struct TableSink {
     lake: Lake,
     checkpoint: Checkpoint,
+    history: SchemaHistory,
     digest: String,
     /// The folder below which the targets lie.
     prefix: String,
@@ -71,16 +73,24 @@ pub struct TableSink {
 impl TableSink {
     /// A sink that stores positions under the digest of the chain; the targets lie below `prefix`.
     #[must_use]
-    pub fn new(lake: Lake, checkpoint: Checkpoint, digest: String, prefix: String) -> Self {
-        Self { lake, checkpoint, digest, prefix }
+    pub fn new(
+        lake: Lake,
+        checkpoint: Checkpoint,
+        history: SchemaHistory,
+        digest: String,
+        prefix: String,
+    ) -> Self {
+        Self { lake, checkpoint, history, digest, prefix }
     }
 }
 
 impl Sink for TableSink {
-    /// Dead letters first, then one commit a target, then the checkpoint: a crash in between repeats
-    /// work, it never loses any.
+    /// Dead letters and definitions first, then one commit a target, then the checkpoint: a crash in
+    /// between repeats work, it never loses any.
     async fn commit(&mut self, work: EpochWork) -> Result<(), RunError> {
         dead_letter::store(self.checkpoint.folder(), &work.dead_letters)?;
+        let has_targets = !work.epoch.changes.is_empty() || self.lake.counters().next().is_some();
+        self.history.store(work.definitions, has_targets).await?;
         let epoch = work.epoch.number;
         if !work.doubted.is_empty() {
             self.lake.doubt(&work.doubted);
@@ -97,6 +107,14 @@ impl Sink for TableSink {
             targets: targets.collect::<BTreeMap<_, _>>(),
         };
         self.checkpoint.advance(&proof, after)?;
+        // Without the checkpoint a run goes on where the targets say, which is never past it.
+        let floor = self.lake.all_durable().or_else(|| {
+            let state = self.checkpoint.state();
+            state.map(|state| state.position.clone())
+        });
+        if let Some(floor) = floor {
+            self.history.forget_before(&floor).await?;
+        }
         // Tidying up can wait until the position is stored.
         self.lake.maintain().await?;
         Ok(())

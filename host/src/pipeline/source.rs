@@ -5,7 +5,7 @@ use std::time::Duration;
 use binlog::{
     BinlogError, FileSource, Held, LiveSource, ReadOptions, ServerFacts, ServerOptions, Start,
 };
-use change::{Diagnose, LogSlice, Position, Retry};
+use change::{Definitions, Diagnose, LogSlice, Position, Retry};
 use tracing::{info, warn};
 
 use super::error::RunError;
@@ -52,6 +52,17 @@ pub enum AnySource {
     Live(Box<Reconnecting>),
 }
 
+impl AnySource {
+    /// The definitions of tables behind what was handed out.
+    #[must_use]
+    pub fn definitions(&self) -> &Definitions {
+        match self {
+            Self::Files(files) => files.definitions(),
+            Self::Live(live) => &live.options.definitions,
+        }
+    }
+}
+
 impl Source for AnySource {
     async fn next(&mut self) -> Result<Option<LogSlice>, RunError> {
         match self {
@@ -80,6 +91,7 @@ pub enum LiveEnd {
 /// A live source that survives a lost connection: it goes on behind the last slice it handed out.
 pub struct Reconnecting {
     server: ServerOptions,
+    /// Their definitions are those behind the last slice.
     options: ReadOptions,
     until: Option<Position>,
     /// Behind the last slice; before the first one, where it was asked to start.
@@ -87,6 +99,8 @@ pub struct Reconnecting {
     live: Option<LiveSource>,
     /// What was prepared and open when the connection was lost.
     held: Held,
+    /// A new connection found out the definitions, and nobody was told.
+    has_learnt: bool,
 }
 
 impl Reconnecting {
@@ -105,8 +119,11 @@ impl Reconnecting {
             LiveEnd::Never => None,
             LiveEnd::Now => ServerFacts::read(&server).await?.position,
         };
-        let mut source = Self { server, options, until, start, live: None, held: Held::default() };
+        let held = Held::default();
+        let mut source =
+            Self { server, options, until, start, live: None, held, has_learnt: false };
         let live = source.reconnect().await?;
+        source.options.definitions = live.definitions().clone();
         // `Latest` means the end of the log now, not at whatever time the connection is made again.
         source.start = Start::At(live.position());
         source.live = Some(live);
@@ -124,6 +141,18 @@ impl Reconnecting {
         LiveSource::connect(&self.server, start, self.until.clone(), self.options.clone()).await
     }
 
+    /// Keeps what a slice says of definitions for the next connection, and says what that one learnt.
+    fn tell_definitions(&mut self, slice: &mut LogSlice) {
+        match &slice.definitions {
+            Some(definitions) => self.options.definitions = definitions.clone(),
+            None if self.has_learnt && !slice.is_partial => {
+                slice.definitions = Some(self.options.definitions.clone());
+            }
+            None => return,
+        }
+        self.has_learnt = false;
+    }
+
     async fn next(&mut self) -> Result<Option<LogSlice>, RunError> {
         let mut attempts = 0;
         loop {
@@ -133,6 +162,8 @@ impl Reconnecting {
                     Ok(mut live) => {
                         info!(attempts, "connected again");
                         live.hold(std::mem::take(&mut self.held));
+                        self.has_learnt |= *live.definitions() != self.options.definitions;
+                        self.options.definitions = live.definitions().clone();
                         self.live = Some(live);
                         continue;
                     }
@@ -140,9 +171,10 @@ impl Reconnecting {
                 },
             };
             match outcome {
-                Ok(slice) => {
-                    if let Some(slice) = &slice {
+                Ok(mut slice) => {
+                    if let Some(slice) = &mut slice {
                         self.start = Start::At(slice.end.clone());
+                        self.tell_definitions(slice);
                     }
                     return Ok(slice);
                 }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use change::{Batch, LogSlice, Position, SchemaChange, TableName, Transformed};
+use change::{Batch, Definitions, LogSlice, Position, SchemaChange, TableName, Transformed};
 use plugin::{Chain, TableSettings, WithoutKey};
 
 use super::dead_letter::DeadLetter;
@@ -23,6 +23,8 @@ pub struct TransformedSlice {
     pub resume: Option<Position>,
     /// See [`LogSlice::is_partial`].
     pub is_partial: bool,
+    /// See [`LogSlice::definitions`].
+    pub definitions: Option<Definitions>,
     /// Source tables that had rows for a target.
     pub sources: Vec<TableName>,
 }
@@ -77,7 +79,7 @@ impl TransformStep {
             self.set_aside(batch, &transformed, &mut dead_letters)?;
             batches.push(transformed);
         }
-        let LogSlice { mut schema_change, end, resume, is_partial, .. } = slice;
+        let LogSlice { mut schema_change, end, resume, is_partial, definitions, .. } = slice;
         if let Some(change) = &mut schema_change {
             change.receives.retain(|table| !self.excluded.contains(table));
         }
@@ -88,6 +90,7 @@ impl TransformStep {
             end,
             resume,
             is_partial,
+            definitions,
             sources,
         })
     }

@@ -133,7 +133,7 @@ impl Run {
             self.rejected.extend(rejected);
             batches.push(transformed);
         }
-        let LogSlice { schema_change, end, resume, is_partial, .. } = slice;
+        let LogSlice { schema_change, end, resume, is_partial, definitions, .. } = slice;
         let slice = TransformedSlice {
             batches,
             dead_letters: Vec::new(),
@@ -141,6 +141,7 @@ impl Run {
             end,
             resume,
             is_partial,
+            definitions,
             sources,
         };
         let outcome = self.fold.push(slice)?;

@@ -20,4 +20,5 @@ mod offline_cases;
 mod plugin;
 mod quickstart;
 mod recorded;
+mod schema_history;
 mod whole_rows;

@@ -157,7 +157,8 @@ impl Diagnose for DecodeError {
             Self::NoDefinition { .. } | Self::Misfit { .. } => {
                 "set binlog_row_metadata = FULL on the server and start behind the rows that were \
                  written before it, start at a log that holds the CREATE TABLE, or name a file with the \
-                 definitions as they were at the start (source.definitions)"
+                 definitions as they were where the reading begins (source.definitions; for a pipeline \
+                 that goes on, sluice run --definitions)"
             }
             Self::Omitted { .. } => {
                 "set binlog_row_image = FULL on the server, reconnect the sessions that write, and \

@@ -38,6 +38,11 @@ impl History {
         &self.definitions
     }
 
+    /// Whether it is not what it was when [`Self::take_changed`] was asked last.
+    pub(crate) fn has_changed(&self) -> bool {
+        self.has_changed
+    }
+
     /// What is known here, where it is not what it was when this was asked last.
     pub(crate) fn take_changed(&mut self) -> Option<Definitions> {
         std::mem::take(&mut self.has_changed).then(|| self.definitions.clone())

@@ -180,6 +180,8 @@ impl Reader {
         }
         self.scan_to = None;
         self.fill = Fill::default();
+        // What was learnt on the way is what is known at the start.
+        drop(self.history.take_changed());
         if self.executed.is_none() && !self.ignores_gtids {
             self.executed.clone_from(&start.gtids);
         }
@@ -446,7 +448,9 @@ impl Reader {
         let is_full = fill.images >= self.options.slice_images_max
             || fill.row_bytes >= self.options.slice_bytes_max
             || fill.log_bytes >= SLICE_LOG_BYTES_MAX
-            || fill.schema_change.is_some();
+            || fill.schema_change.is_some()
+            // Whoever goes on from the end of a slice has to know the definitions there.
+            || self.history.has_changed();
         Ok(if is_full { Due::Now } else { Due::NotYet })
     }
 

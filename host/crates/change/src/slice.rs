@@ -173,7 +173,8 @@ pub struct LogSlice {
     pub resume: Option<Position>,
     /// Whether the last transaction goes on in the next slice. `end` lies before it then.
     pub is_partial: bool,
-    /// The definitions of all tables behind it, where they differ from those before it.
+    /// The definitions of all tables behind it, where they differ from those before it. The statement that
+    /// changed them is its last transaction.
     pub definitions: Option<Definitions>,
     /// Bytes of log that it came from, those of other tables included.
     pub log_bytes: u64,

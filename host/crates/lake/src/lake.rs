@@ -259,6 +259,13 @@ impl Lake {
         self.tables.iter().map(|(target, table)| (target, table.progress().counter))
     }
 
+    /// The furthest point that every target had passed, as the targets know it: nobody who has nothing
+    /// but them goes on before it. None where nothing is committed.
+    #[must_use]
+    pub fn all_durable(&self) -> Option<Position> {
+        Recovered::of(self.tables.values()).all_durable
+    }
+
     /// Commits an epoch: one atomic commit for each target in `changes`, in their order, and small
     /// ones for targets that have been quiet too long.
     ///

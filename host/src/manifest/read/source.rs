@@ -43,6 +43,7 @@ pub(super) fn read(
     let Patterns { written, matcher } = section.patterns("tables").unwrap_or_default();
     let zero_dates = [("error", ZeroDates::Error), ("null", ZeroDates::Null)];
     let zero_dates = section.choice("zero-dates", &zero_dates).unwrap_or(ZeroDates::Error);
+    let definitions = section.text("definitions").map(|path| below(folder, &path.text));
     let (from, start) = match purpose {
         Purpose::Test => (Some(SourceFrom::Files(Vec::new())), Some(StartAt::Earliest)),
         Purpose::Run => {
@@ -57,6 +58,7 @@ pub(super) fn read(
         tables_written: written,
         zero_dates,
         start: start?,
+        definitions,
     })
 }
 

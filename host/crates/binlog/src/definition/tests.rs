@@ -276,7 +276,10 @@ fn default_of(declaration: &str, column_type: ColumnType) -> String {
     };
     assert_eq!((arrow_array::Array::len(&*array), array.data_type()), (1, &column_type.arrow()));
     let text = format!("{array:?}");
-    text.lines().nth(2).unwrap_or_default().trim().trim_end_matches(',').to_owned()
+    let value = text.lines().nth(2).unwrap_or_default().trim().trim_end_matches(',');
+    // How a zone is shown depends on what arrow was built with.
+    let zones = [" (Unknown Time Zone 'UTC')", "+00:00"];
+    zones.iter().fold(value, |value, zone| value.trim_end_matches(zone)).to_owned()
 }
 
 #[test]
@@ -314,11 +317,7 @@ fn a_constant_is_a_value_only_where_it_is_one_exactly() {
         ("datetime default '2020-01-01 01:02:03'", local, "2020-01-01T01:02:03"),
         ("datetime default '2020-01-01 01:02:03.5'", local, "not known"),
         ("datetime(1) default '2020-01-01 01:02:03.5'", local, "2020-01-01T01:02:03.500"),
-        (
-            "timestamp null default '2020-01-01 00:00:00'",
-            utc,
-            "2020-01-01T00:00:00 (Unknown Time Zone 'UTC')",
-        ),
+        ("timestamp null default '2020-01-01 00:00:00'", utc, "2020-01-01T00:00:00"),
         ("datetime default now()", local, "not known"),
         ("varchar(9) default 'x '", Utf8, "\"x \""),
         ("char(9) default 'x '", Utf8, "\"x\""),

@@ -125,12 +125,13 @@ fn findings(facts: &ServerFacts) -> Vec<Finding> {
             "binlog_row_metadata",
             &facts.binlog_row_metadata,
             "FULL",
-            "set binlog_row_metadata = FULL",
+            "set binlog_row_metadata = FULL: without it columns are named by the definitions of tables and \
+             the statements of the log, and one that cannot be read stops the run",
         ),
     ] {
         let severity = match (name, wanted(value, wants)) {
-            // It is read as far as rows can be completed; what cannot is refused by name.
-            ("binlog_row_image", Severity::Error) => Severity::Warning,
+            // It is read as far as rows can be completed or named; what cannot is refused by name.
+            ("binlog_row_image" | "binlog_row_metadata", Severity::Error) => Severity::Warning,
             (_, severity) => severity,
         };
         findings.push(setting(severity, name, value, remedy));

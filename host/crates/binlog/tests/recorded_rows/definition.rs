@@ -106,6 +106,40 @@ fn what_a_log_holds_before_the_start_is_read_for_its_definitions() {
 }
 
 #[test]
+fn a_reading_begins_behind_any_slice_with_the_definitions_that_were_told_there() {
+    let mut told_more_than_once = 0;
+    for (server, scenario) in
+        [(MYSQL, "12_ddl"), (MARIADB, "12_ddl"), (MYSQL, "09_generated_invisible-minmeta")]
+    {
+        let path = files(server, scenario);
+        let single = ReadOptions { slice_images_max: 1, ..options() };
+        let mut source = FileSource::open(&path, None, single.clone()).expect("opens");
+        let mut known = source.definitions().clone();
+        let mut points = Vec::new();
+        let mut told = 0;
+        while let Some(slice) = source.next().expect("reads") {
+            told += usize::from(slice.definitions.is_some());
+            known = slice.definitions.unwrap_or(known);
+            points.push((slice.end, known.clone(), source.definitions().clone()));
+        }
+        told_more_than_once += usize::from(told > 1);
+        let (end, ..) = points.last().expect("has slices");
+        let (end, last) = (end.clone(), source.definitions().clone());
+        for (point, known, behind) in points {
+            assert_eq!(known, behind, "{server} {scenario} {point}: a slice does not tell");
+            let options = ReadOptions { definitions: known, ..single.clone() };
+            let mut again = FileSource::open(&path, Some(&point), options).expect("opens");
+            while let Some(slice) = again.next().unwrap_or_else(|e| panic!("{}", super::told(&e))) {
+                assert!(slice.end.reaches(&point), "{server} {scenario} {point}");
+            }
+            assert_eq!(again.position().offset, end.offset, "{server} {scenario} {point}");
+            assert_eq!(*again.definitions(), last, "{server} {scenario} {point}");
+        }
+    }
+    assert!(told_more_than_once >= 2, "no scenario changes definitions on its way");
+}
+
+#[test]
 fn a_log_without_names_and_definitions_stops_the_reading() {
     // The last file of a rotated log has no CREATE TABLE.
     let path = corpus(MYSQL).join("01_numeric-minmeta.binlog");
@@ -126,7 +160,7 @@ fn a_log_without_names_and_definitions_stops_the_reading() {
     let hint = change::Diagnose::hint(&error).expect("a remedy");
     insta::assert_snapshot!(format!("{}\n{hint}", told(&error)), @"
     01_numeric-minmeta.binlog, offset 1223, event TABLE_MAP: table c.t_num cannot be read: the log does not name the columns of this table, and no definition of it was given or stands in the log before
-    set binlog_row_metadata = FULL on the server and start behind the rows that were written before it, start at a log that holds the CREATE TABLE, or name a file with the definitions as they were at the start (source.definitions)
+    set binlog_row_metadata = FULL on the server and start behind the rows that were written before it, start at a log that holds the CREATE TABLE, or name a file with the definitions as they were where the reading begins (source.definitions; for a pipeline that goes on, sluice run --definitions)
     ");
 }
 
