@@ -15,6 +15,7 @@ mod inspect;
 pub mod logging;
 mod output;
 mod plugin;
+mod positions;
 mod run;
 mod table;
 mod test;
@@ -40,6 +41,8 @@ enum Command {
     Run(run::Args),
     /// Find out whether a pipeline can run, and what to mend where it cannot
     Check(check::Args),
+    /// Show a server's log files, where the pipeline stands in them, and how long they are kept
+    Positions(positions::Args),
     /// Show what is in recorded binlog files
     Inspect(inspect::Args),
     /// Run offline tests of plugins against recorded binlogs
@@ -85,6 +88,7 @@ pub fn run(cli: Cli, screen: &Screen) -> Result<Outcome, CommandError> {
         Command::Run(args) => run::run(&args, cli.quiet, screen),
         Command::Check(args) => check::run(&args),
         Command::Inspect(args) => inspect::run(&args),
+        Command::Positions(args) => positions::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Plugin(command) => plugin::run(&command),
         Command::Table(command) => table::run(&command),

@@ -165,6 +165,8 @@ pub enum StartAt {
     },
     /// Behind all transactions of a set.
     Gtid(GtidSet),
+    /// Before the first transaction at or behind a time, seconds since 1970-01-01T00:00Z.
+    Time(u64),
 }
 
 /// What becomes of a date that no calendar has (`0000-00-00`).

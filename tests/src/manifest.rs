@@ -54,9 +54,16 @@ impl Pipeline {
 
     /// Begins at the end of the server's log instead of a place in it.
     #[must_use]
-    pub fn latest(mut self) -> Self {
+    pub fn latest(self) -> Self {
+        self.starting("\"latest\"")
+    }
+
+    /// Begins elsewhere than at a place in the server's log; `start` is TOML.
+    #[must_use]
+    pub fn starting(mut self, start: &str) -> Self {
+        let start = format!("start = {start}");
         let lines = self.text.lines();
-        let lines = lines.map(|l| if l.starts_with("start = ") { "start = \"latest\"" } else { l });
+        let lines = lines.map(|l| if l.starts_with("start = ") { start.as_str() } else { l });
         self.text = lines.collect::<Vec<_>>().join("\n");
         self
     }

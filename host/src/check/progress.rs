@@ -8,6 +8,7 @@ use plugin::Chain;
 use super::Finding;
 use crate::checkpoint::Checkpoint;
 use crate::manifest::{Manifest, StartAt};
+use crate::moment;
 use crate::pipeline::resume::{self, Resume};
 use crate::pipeline::schema_history::SchemaHistory;
 use crate::pipeline::{RunError, RunOptions, open};
@@ -84,6 +85,9 @@ fn told(resume: &Resume, targets: usize, start: &StartAt) -> String {
         }
         (None, StartAt::File { file, offset }) => format!("begins at {file}:{offset}"),
         (None, StartAt::Gtid(set)) => format!("begins behind {set}"),
+        (None, StartAt::Time(seconds)) => {
+            format!("begins with the first transaction from {} on", moment::text(*seconds))
+        }
         (None, StartAt::Earliest) => "begins at the oldest log that there is".to_owned(),
         (None, StartAt::Latest) => "begins at the end of the log".to_owned(),
     }

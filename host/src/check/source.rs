@@ -53,7 +53,13 @@ fn files(manifest: &Manifest, begin: &Begin, findings: &mut Vec<Finding>) -> Fou
             return Found::default();
         }
     };
-    let start = start_in_files(manifest, &begin.resume);
+    let start = match start_in_files(manifest, &begin.resume, &paths) {
+        Ok(start) => start,
+        Err(error) => {
+            findings.push(Finding::error("source", error));
+            return Found::default();
+        }
+    };
     let read_options =
         ReadOptions { definitions: begin.definitions.clone(), ..read_options(manifest) };
     let is_whole = start.is_none();

@@ -274,7 +274,7 @@ target-file-size = "1KiB"
         sluice.toml:10:13: `server-id` has to be a whole number from 1 to 4294967295
         sluice.toml:11:7: `tls` has to be one of `disabled`, `preferred`, `required`, `verify-ca`, `verify-identity`: did you mean `verify-ca`?
         sluice.toml:12:18: `file` has to be a string, not a number
-        sluice.toml:12:21: unknown key `ofset` in `start`: it has `file` and `offset`, or `gtid`
+        sluice.toml:12:21: unknown key `ofset` in `start`: it has `file` and `offset`, or `gtid`, or `timestamp`
         sluice.toml:13:11: `tables` has to be a list of strings, not a number
         sluice.toml:13:21: `tables` has an empty entry
         sluice.toml:14:14: `zero-dates` has to be a string, not true or false
@@ -339,7 +339,7 @@ checkpoint = "s3://bucket/state"
 [source]
 files = ["a.binlog"]
 host = "db"
-start = { timestamp = "2026-01-01T00:00:00Z" }
+start = { timestamp = "new year" }
 snapshot = "only"
 [[table]]
 match = "a.b"
@@ -351,12 +351,36 @@ mode = "append"
         7 problems in sluice.toml
         sluice.toml:4:14: `checkpoint` has to be a local folder; object stores come later
         sluice.toml:7:1: `host` and `files` exclude each other: a log is read from recorded files or from a server
-        sluice.toml:8:11: `start` by time is not built yet: write { file = "…", offset = 4 }, { gtid = "…" }, "earliest" or "latest"
+        sluice.toml:8:23: `timestamp` needs a point in time: write start = { timestamp = "2026-11-22T10:00:00Z" }, or seconds since 1970 as text
         sluice.toml:9:12: the initial load is not built yet: write snapshot = "never" (the default for now) and start from the log
         sluice.toml:12:11: only deletes = "remove" (the default) is built: a deleted row leaves the target
         sluice.toml:14:8: `path` has to be a local path; object stores come later
         sluice.toml:15:8: only mode = "upsert" (the default) is built; a change log comes later
     "#);
+}
+
+#[test]
+fn a_start_by_time_is_a_point_in_time_and_nothing_else() {
+    let start = |start: &str| with("source", &format!("files = [\"a\"]\nstart = {start}"));
+    for written in ["2026-11-22T10:00:00Z", "2026-11-22T11:00:00+01:00", "1795341600"] {
+        let manifest = parse(&start(&format!("{{ timestamp = \"{written}\" }}"))).expect("valid");
+        assert_eq!(manifest.source.start, StartAt::Time(1_795_341_600), "{written}");
+    }
+    let both = start("{ timestamp = \"1\", file = \"a\" }");
+    for (wrong, problem) in [
+        (both, "`timestamp` stands alone"),
+        (start("{ timestamp = \"now\" }"), "`timestamp` needs a point in time"),
+        (start("\"timestamp\""), "`timestamp` needs a point in time"),
+    ] {
+        assert!(problems(&wrong).contains(problem), "{}", problems(&wrong));
+    }
+}
+
+#[test]
+fn definitions_are_a_file_below_the_manifest_s_folder() {
+    let manifest = parse(&with("source", "files = [\"a\"]\ndefinitions = \"schema.sql\""));
+    let definitions = manifest.expect("valid").source.definitions.expect("named");
+    assert!(definitions.ends_with("schema.sql") && definitions.components().count() > 1);
 }
 
 #[test]

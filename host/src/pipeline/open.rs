@@ -1,9 +1,13 @@
 //! Opens everything that a run needs, in the order in which mistakes are cheapest to find: the plugins, the
 //! checkpoint, the targets, the source.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use binlog::{FileSource, ReadOptions, ServerOptions, Start, TlsMode, TlsOptions, UnknownXa, live};
+use binlog::{
+    BinlogError, FileSource, ReadOptions, ServerOptions, Start, TlsMode, TlsOptions, UnknownXa,
+    live,
+};
 use change::{Definitions, Position};
 use lake::{Fold, FoldOptions, Lake, LakeOptions, Maintenance, NewColumns, Recovered};
 use plugin::Chain;
@@ -91,7 +95,7 @@ pub async fn open(manifest: &Manifest, options: &RunOptions) -> Result<Parts, Ru
         (&mut checkpoint, &resume.position, &source, moving)
     {
         // The next run begins here too, even where this one commits nothing.
-        checkpoint.begin(begin.clone(), start)?;
+        checkpoint.begin(begin.clone(), &start)?;
     }
     let accepted = options.accept_schema_change.then(|| begin.clone());
     let sink = match checkpoint {
@@ -215,7 +219,7 @@ async fn open_source(
     match &manifest.source.from {
         SourceFrom::Files(_) => {
             let files = manifest.source.files()?;
-            let start = start_in_files(manifest, resume);
+            let start = start_in_files(manifest, resume, &files)?;
             let source = FileSource::open(&files, start.as_ref(), read)?;
             let begin = resume.position.clone().unwrap_or_else(|| source.position());
             Ok((AnySource::Files(Box::new(source)), begin))
@@ -250,11 +254,18 @@ pub async fn refuse_cascades(server: &ServerOptions, read: &ReadOptions) -> Resu
 }
 
 /// Where a run reads recorded files from; none: their head.
-#[must_use]
-pub fn start_in_files(manifest: &Manifest, resume: &Resume) -> Option<Position> {
+///
+/// # Errors
+/// Where they cannot be read up to the time that the manifest's start names.
+pub fn start_in_files(
+    manifest: &Manifest,
+    resume: &Resume,
+    files: &[PathBuf],
+) -> Result<Option<Position>, BinlogError> {
     match start_at_server(manifest, resume) {
-        Start::At(position) => Some(position),
-        Start::Earliest | Start::Latest => None,
+        Start::At(position) => Ok(Some(position)),
+        Start::Time(seconds) => FileSource::position_at(files, seconds).map(Some),
+        Start::Earliest | Start::Latest => Ok(None),
     }
 }
 
@@ -265,6 +276,7 @@ pub fn start_at_server(manifest: &Manifest, resume: &Resume) -> Start {
         (Some(position), _) => Start::At(position.clone()),
         (None, StartAt::File { file, offset }) => Start::At(Position::at(file, *offset)),
         (None, StartAt::Gtid(set)) => Start::At(behind(set)),
+        (None, StartAt::Time(seconds)) => Start::Time(*seconds),
         (None, StartAt::Earliest) => Start::Earliest,
         (None, StartAt::Latest) => Start::Latest,
     }

@@ -37,15 +37,7 @@ pub fn decide(
     if let Some(state) = state {
         check_counters(&state.targets, recovered)?;
     }
-    let stored = state.map(|s| &s.position);
-    let position = match (stored, recovered.all_durable.as_ref()) {
-        (Some(a), Some(b)) if a.reaches(b) => Some(a),
-        (Some(a), Some(b)) if b.reaches(a) => Some(b),
-        (Some(a), Some(b)) => {
-            return Err(RunError::Diverged { checkpoint: a.clone(), targets: b.clone() });
-        }
-        (a, b) => a.or(b),
-    };
+    let position = reached(state, recovered)?;
     check_chains(position, recovered, digest)?;
     let last = state.map_or(0, |s| s.epoch).max(recovered.epoch);
     Ok(Resume {
@@ -58,12 +50,32 @@ pub fn decide(
     })
 }
 
+/// The point that every target has passed, by the later of what checkpoint and targets know; none for a
+/// pipeline that has not begun.
+///
+/// # Errors
+/// Where the two positions are of different histories.
+pub fn reached<'a>(
+    state: Option<&'a State>,
+    recovered: &'a Recovered,
+) -> Result<Option<&'a Position>, RunError> {
+    let stored = state.map(|s| &s.position);
+    match (stored, recovered.all_durable.as_ref()) {
+        (Some(a), Some(b)) if a.reaches(b) => Ok(Some(a)),
+        (Some(a), Some(b)) if b.reaches(a) => Ok(Some(b)),
+        (Some(a), Some(b)) => Err(RunError::Diverged { checkpoint: a.clone(), targets: b.clone() }),
+        (a, b) => Ok(a.or(b)),
+    }
+}
+
 /// The name of a start that means another point of the log at another time.
 #[must_use]
-pub fn moving(start: &StartAt) -> Option<&'static str> {
+pub fn moving(start: &StartAt) -> Option<String> {
     match start {
-        StartAt::Earliest => Some("earliest"),
-        StartAt::Latest => Some("latest"),
+        StartAt::Earliest => Some("earliest".to_owned()),
+        StartAt::Latest => Some("latest".to_owned()),
+        // One that is still to come means the end of the log.
+        StartAt::Time(seconds) => Some(format!("timestamp {seconds}")),
         StartAt::File { .. } | StartAt::Gtid(_) => None,
     }
 }
@@ -72,7 +84,7 @@ pub fn moving(start: &StartAt) -> Option<&'static str> {
 /// the manifest's start stood for, and another start says something else.
 #[must_use]
 pub fn holds(state: &State, start: &StartAt) -> bool {
-    state.start.as_deref().is_none_or(|known| moving(start) == Some(known))
+    state.start.as_ref().is_none_or(|known| moving(start).as_ref() == Some(known))
 }
 
 /// The digest of the chain that made the last finished epoch; none where there is no such epoch: a

@@ -18,6 +18,7 @@ mod full_disk;
 mod live;
 mod offline_cases;
 mod plugin;
+mod positions;
 mod quickstart;
 mod recorded;
 mod schema_history;

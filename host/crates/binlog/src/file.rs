@@ -82,6 +82,28 @@ impl FileSource {
         Ok(source)
     }
 
+    /// The position before the first transaction at or behind a time, seconds since 1970-01-01T00:00Z;
+    /// the end of the files where there is none.
+    ///
+    /// # Errors
+    /// Where there is no file, or a file cannot be read.
+    pub fn position_at(files: &[PathBuf], seconds: u64) -> Result<Position, BinlogError> {
+        let mut first = 0;
+        for (index, path) in files.iter().enumerate().skip(1) {
+            let mut file = EventFile::open(path)?;
+            let head = file.next()?.map(|event| event.header.timestamp_seconds);
+            if head.is_none_or(|begun| u64::from(begun) >= seconds) {
+                break;
+            }
+            first = index;
+        }
+        let mut source =
+            Self::open(files.get(first..).unwrap_or_default(), None, ReadOptions::default())?;
+        source.reader.seek_time(seconds);
+        while !source.reader.has_found_time() && !matches!(source.step()?, Step::End) {}
+        Ok(source.position())
+    }
+
     /// The next slice; none at the end of the files.
     ///
     /// # Errors

@@ -20,6 +20,7 @@ use request::{Arrival, Request, askable, open_dump, plan, reading_from, within};
 pub use check::{Finding, Severity, check, check_start};
 pub use definition::definitions_at_end;
 pub use facts::ServerFacts;
+pub use logs::{ServerLog, ServerLogs, logs, position_at};
 
 mod catalog;
 mod check;
@@ -27,6 +28,7 @@ mod connection;
 mod definition;
 mod dump;
 mod facts;
+mod logs;
 mod request;
 
 pub use catalog::{Cascade, cascades, table_schemas};
@@ -67,7 +69,7 @@ impl LiveSource {
             options.definitions = definitions;
             facts.position = Some(end);
         }
-        let position = askable(&facts, resolve(&mut connection, &facts, start).await?);
+        let position = askable(&facts, resolve(server, &mut connection, &facts, start).await?);
         within(&facts, &position)?;
         let (request, arrival) = plan(&facts, &position)?;
         if let (Request::Gtids(_), Some(expected)) = (&request, &position.fingerprint) {
@@ -287,6 +289,20 @@ impl LiveSource {
     }
 }
 
+impl LiveSource {
+    /// Reads on, without rows, up to the first transaction at or behind a time, and at most to where the
+    /// log ended when the source connected.
+    async fn find_time(mut self, seconds: u64) -> Result<Position, BinlogError> {
+        self.reader.seek_time(seconds);
+        self.until.clone_from(&self.facts.position);
+        while !self.reader.has_found_time() && !self.has_reached() {
+            let sent = self.dump.wait().await?;
+            self.take(&sent)?;
+        }
+        Ok(self.reader.position())
+    }
+}
+
 /// Whether an event only introduces the stream.
 fn is_preamble(sent: &Sent) -> bool {
     let header = sent.event().header;
@@ -319,7 +335,7 @@ async fn seed(
     let may_be_end = match (start, &facts.position) {
         (Start::Latest, _) => true,
         (Start::At(position), Some(end)) => definition::is_end(position, end),
-        (Start::At(_), None) | (Start::Earliest, _) => false,
+        (Start::At(_), None) | (Start::Earliest | Start::Time(_), _) => false,
     };
     if !may_be_end || !options.definitions.is_empty() {
         return Ok(None);
@@ -327,12 +343,13 @@ async fn seed(
     let found = definitions_at_end(server, options).await?;
     Ok(found.filter(|(_, end)| match start {
         Start::At(position) => definition::is_end(position, end),
-        Start::Latest | Start::Earliest => true,
+        Start::Latest | Start::Earliest | Start::Time(_) => true,
     }))
 }
 
 /// The position that a start stands for.
 async fn resolve(
+    server: &ServerOptions,
     connection: &mut Connection,
     facts: &ServerFacts,
     start: Start,
@@ -341,6 +358,11 @@ async fn resolve(
     match start {
         Start::At(position) => Ok(position),
         Start::Latest => facts.position.clone().ok_or_else(no_binlog),
+        // It connects for itself, to the log's files.
+        Start::Time(seconds) => {
+            let logs = logs(server).await?;
+            Box::pin(position_at(server, &logs, seconds)).await
+        }
         Start::Earliest => {
             let rows = connection.rows::<mysql_async::Row>("SHOW BINARY LOGS").await?;
             let first = rows.into_iter().next().and_then(|row| row.get_opt::<String, _>(0));

@@ -189,6 +189,9 @@ pub enum Start {
     /// Behind a position: by its GTID set where it has one, otherwise by file and offset. An empty file
     /// name stands for a position that is known by its GTID set alone.
     At(Position),
+    /// Before the first transaction at or behind a time, seconds since 1970-01-01T00:00Z; at the end of
+    /// the log where there is none.
+    Time(u64),
 }
 
 #[cfg(test)]

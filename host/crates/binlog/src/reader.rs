@@ -18,6 +18,7 @@ use crate::options::ReadOptions;
 use crate::rows::{RowsEvent, RowsVersion};
 use group::{Group, Outcome};
 use packed::Suspended;
+use sought::Sought;
 use xa::Held;
 
 mod definition;
@@ -26,6 +27,7 @@ mod packed;
 mod query;
 mod refusal;
 mod slice;
+mod sought;
 mod xa;
 
 pub(crate) use xa::HeldTransactions;
@@ -90,6 +92,7 @@ pub(crate) struct Reader {
     covered: Option<GtidSet>,
     /// Where the start lies in this file, while the reader is on its way there.
     scan_to: Option<u64>,
+    sought: Sought,
     group: Option<Group>,
     fill: Fill,
     /// The position before the transaction that may be spread over slices.
@@ -123,6 +126,7 @@ impl Reader {
             names: NameCase::Folds,
             covered: None,
             scan_to: None,
+            sought: Sought::default(),
             group: None,
             fill: Fill::default(),
             before_parts: None,
@@ -314,6 +318,9 @@ impl Reader {
     /// # Errors
     /// Where the event is damaged, or means something that is not read.
     pub(crate) fn event(&mut self, event: &Event<'_>) -> Result<Due, BinlogError> {
+        if self.is_behind_time(event) {
+            return Ok(Due::NotYet);
+        }
         self.fill.log_bytes = self.fill.log_bytes.saturating_add(event.header.length.into());
         if self.scan_to.is_some() && self.group.is_none() && event.header.kind == EventKind::QUERY {
             self.group = Some(Group { is_covered: true, ..Group::new(event) });

@@ -11,6 +11,7 @@ use crate::manifest::tree::Value;
 use crate::manifest::{
     Cascades, ServerSettings, SourceFrom, SourceSettings, StartAt, TlsMode, ZeroDates,
 };
+use crate::moment;
 
 const PORT_DEFAULT: u64 = 3306;
 
@@ -151,7 +152,7 @@ fn start(section: &Section<'_>) -> Option<StartAt> {
     let Some(entry) = section.entry("start") else { return Some(StartAt::Earliest) };
     match &entry.node.value {
         Value::Text(text) if text.text == "timestamp" => {
-            section.refuse("start", NO_TIMESTAMP);
+            section.refuse("start", TIMESTAMP_FORM);
             None
         }
         Value::Table(_) => start_at(&section.section("start")?),
@@ -177,22 +178,28 @@ enum StartWord {
 
 const LATEST_OF_FILES: &str = "recorded files have nothing behind their end: write \"earliest\", { file = \"…\", offset = 4 } or { gtid = \"…\" }";
 
-const NO_TIMESTAMP: &str = "`start` by time is not built yet: write { file = \"…\", offset = 4 }, { gtid = \"…\" }, \"earliest\" or \"latest\"";
+const TIMESTAMP_FORM: &str = "`timestamp` needs a point in time: write start = { timestamp = \"2026-11-22T10:00:00Z\" }, or seconds since 1970 as text";
 
 fn start_at(section: &Section<'_>) -> Option<StartAt> {
     for entry in &section.table.entries {
-        if entry.key == "timestamp" {
-            section.problems.add(entry.place, NO_TIMESTAMP);
-        } else if !["file", "offset", "gtid"].contains(&entry.key.as_str()) {
+        if !["file", "offset", "gtid", "timestamp"].contains(&entry.key.as_str()) {
             let message = format!(
-                "unknown key `{}` in `start`: it has `file` and `offset`, or `gtid`",
+                "unknown key `{}` in `start`: it has `file` and `offset`, or `gtid`, or `timestamp`",
                 entry.key
             );
             section.problems.add(entry.place, message);
         }
     }
     if section.entry("timestamp").is_some() {
-        return None;
+        if section.table.entries.len() > 1 {
+            let message = "`timestamp` stands alone: leave out the rest, or leave out `timestamp`";
+            section.refuse("timestamp", message);
+        }
+        let seconds = moment::parse(&section.text("timestamp")?.text);
+        if seconds.is_err() {
+            section.refuse("timestamp", TIMESTAMP_FORM);
+        }
+        return seconds.ok().map(StartAt::Time);
     }
     if section.entry("gtid").is_some() {
         if section.entry("file").is_some() || section.entry("offset").is_some() {

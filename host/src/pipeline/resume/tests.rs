@@ -117,7 +117,10 @@ fn a_begin_counts_only_for_the_start_that_it_stands_for() {
     let file = StartAt::File { file: "log.000001".to_owned(), offset: 4 };
     assert!(holds(&begun, &StartAt::Latest));
     assert!(!holds(&begun, &StartAt::Earliest));
+    assert!(!holds(&begun, &StartAt::Time(1)));
     assert!(!holds(&begun, &file));
+    begun.start = moving(&StartAt::Time(1));
+    assert!(holds(&begun, &StartAt::Time(1)) && !holds(&begun, &StartAt::Time(2)));
     begun.start = None;
     assert!(holds(&begun, &file), "an epoch is finished: the start has had its say");
 }

@@ -470,3 +470,26 @@ fn progress_ends_at_the_sum_of_the_files() {
     assert_eq!(source.progress(), (total, total));
     assert_eq!(total, 927 + 527 + 564);
 }
+
+#[test]
+fn the_position_of_a_time_is_before_the_first_transaction_from_then_on() {
+    for server in ["mysql-9.7", "mariadb-11.8"] {
+        let files = rotation(server);
+        let all = whole(&files);
+        let seconds =
+            |s: &LogSlice| u64::try_from(s.commit_micros.unwrap_or(0)).unwrap() / 1_000_000;
+        let times: Vec<_> = all.iter().filter(|s| s.commit_micros.is_some()).map(seconds).collect();
+        assert!(times.is_sorted() && times.len() > 3, "{server}: {times:?}");
+        for time in times.iter().copied() {
+            let start = FileSource::position_at(&files, time).expect("reads");
+            let (rest, error) = slices(&files, Some(&start), one_by_one());
+            assert!(error.is_none(), "{server}: {error:?}");
+            let rest = rest.iter().filter(|s| s.commit_micros.is_some()).map(seconds);
+            let expected = times.iter().copied().filter(|other| *other >= time);
+            assert_eq!(rest.collect::<Vec<_>>(), expected.collect::<Vec<_>>(), "{server} {time}");
+        }
+        let end = all.last().expect("not empty").end.clone();
+        let late = FileSource::position_at(&files, u64::from(u32::MAX)).expect("reads");
+        assert_eq!((late.file, late.offset), (end.file, end.offset), "{server}");
+    }
+}

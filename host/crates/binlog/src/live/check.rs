@@ -68,7 +68,7 @@ pub async fn check(server: &ServerOptions) -> Result<Vec<Finding>, BinlogError> 
 pub async fn check_start(server: &ServerOptions, start: Start) -> Result<Position, BinlogError> {
     let mut connection = Connection::open(server).await?;
     let facts = ServerFacts::ask(&mut connection).await?;
-    let position = resolve(&mut connection, &facts, start).await?;
+    let position = resolve(server, &mut connection, &facts, start).await?;
     within(&facts, &position)?;
     let (request, _) = plan(&facts, &position)?;
     let refuse = |cause| BinlogError::server(&facts.address, cause, None);
