@@ -14,6 +14,9 @@ CARGO ?= cargo
 # dependency's features depend on the packages that are chosen, and another choice would build it once more.
 LOCKED := --locked
 
+# How long each fuzz target runs.
+FUZZ_SECONDS ?= 60
+
 .PHONY: help
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,7 +33,8 @@ quick: toolchain ## format, lints, unit tests, recorded logs; no server, no netw
 	$(CARGO) test $(LOCKED) --workspace --quiet
 
 .PHONY: test
-test: quick plugins servers readers ## all of it: quick, then real servers, real readers, kills (20 minutes)
+test: quick plugins servers readers ## all of it: quick, a fuzzer, then real servers, real readers, kills (20 minutes)
+	scripts/fuzz.sh $(FUZZ_SECONDS)
 	$(CARGO) build $(LOCKED) --workspace --bin sluice
 	SLUICE_BIN=$(SLUICE) $(CARGO) test $(LOCKED) --workspace --test it
 
@@ -48,6 +52,11 @@ build: toolchain plugins ## the host as target/bin/sluice, the plugins as target
 .PHONY: plugins
 plugins: toolchain ## the bundled plugins and the hostile guests as target/plugins/*.wasm
 	@scripts/plugins.sh
+
+.PHONY: fuzz
+fuzz: toolchain ## FUZZ_SECONDS=n: any bytes into every decoder of the source, n seconds each; needs a C++ compiler
+	$(CARGO) clippy $(LOCKED) --workspace --features sluice-fuzz/libfuzzer --bin fuzz -- -D warnings
+	scripts/fuzz.sh $(FUZZ_SECONDS)
 
 .PHONY: bench
 bench: plugins readers ## the figures that the project promises, with their reach; writes target/bench/summary.json

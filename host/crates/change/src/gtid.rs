@@ -124,7 +124,7 @@ impl FromStr for GtidSet {
 
     /// Reads the text form of either vendor; the empty text is MySQL's empty set.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text.contains(':') || text.trim().is_empty() {
+        if text.contains(':') || text.split(',').all(|part| part.trim().is_empty()) {
             text.parse().map(Self::Mysql)
         } else {
             text.parse().map(Self::MariaDb)
