@@ -30,7 +30,7 @@ pub(crate) struct Log(Vec<u8>);
 impl Log {
     /// The head; an odd number stands for MariaDB.
     pub(crate) fn of(vendor: u8) -> Self {
-        let recorded = if vendor % 2 == 0 { MYSQL } else { MARIADB };
+        let recorded = if vendor.is_multiple_of(2) { MYSQL } else { MARIADB };
         let length = event_bytes(recorded.get(MAGIC_BYTES..).unwrap_or_default()).unwrap_or(0);
         Self(recorded.get(..MAGIC_BYTES + length).unwrap_or_default().to_vec())
     }

@@ -4,6 +4,10 @@
 //! believed before it was checked.
 
 #![no_main]
+#![expect(
+    clippy::print_stderr,
+    reason = "a program for a terminal; the fuzzer's own words go there as well"
+)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::path::Path;
@@ -67,11 +71,11 @@ static TARGET: LazyLock<Target> = LazyLock::new(|| {
 libfuzzer_sys::fuzz_target!(
     init: {
         let target = LazyLock::force(&TARGET);
-        if let Some(folder) = std::env::var_os(SEEDS_VARIABLE) {
-            if let Err(error) = write_seeds(target.name, Path::new(&folder)) {
-                eprintln!("fuzz: the seeds cannot be written: {error}");
-                std::process::exit(2);
-            }
+        if let Some(folder) = std::env::var_os(SEEDS_VARIABLE)
+            && let Err(error) = write_seeds(target.name, Path::new(&folder))
+        {
+            eprintln!("fuzz: the seeds cannot be written: {error}");
+            std::process::exit(2);
         }
     },
     |bytes: &[u8]| {
