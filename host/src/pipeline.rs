@@ -13,6 +13,7 @@ pub mod meter;
 pub mod open;
 pub mod resume;
 pub mod schema_history;
+pub mod schema_merge;
 pub mod schema_policy;
 pub mod sink;
 pub mod source;

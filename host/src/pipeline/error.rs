@@ -29,7 +29,7 @@ pub enum RunError {
     #[error("plugin `{}` rejected a row of {} with code `{}` at {}", .0.plugin, .0.table, .0.code, .0.position)]
     Rejected(RejectedSummary),
     /// A statement that may change rows or columns in a way that the log does not tell.
-    #[error("{kind:?} of {table} at {position}: {statement}")]
+    #[error("{kind:?} of {table} at {position}: {statement}{}", because(reason.as_deref()))]
     SchemaChange {
         /// What it does.
         kind: SchemaChangeKind,
@@ -39,6 +39,8 @@ pub enum RunError {
         position: Position,
         /// Its text.
         statement: String,
+        /// Why the targets cannot follow it, where they were to.
+        reason: Option<String>,
     },
     /// Rows of captured tables change without a word in the log.
     #[error("{server}: foreign keys change rows that the server does not log: {tables}")]
@@ -115,6 +117,10 @@ pub enum RunError {
     StagePanicked,
 }
 
+fn because(reason: Option<&str>) -> String {
+    reason.map_or_else(String::new, |reason| format!(" (the target cannot follow: {reason})"))
+}
+
 impl Diagnose for RunError {
     fn hint(&self) -> Option<String> {
         match self {
@@ -123,10 +129,15 @@ impl Diagnose for RunError {
             Self::Lake(error) => error.hint(),
             Self::Checkpoint(error) => error.hint(),
             Self::Rejected(rejected) => Some(rejected_hint(&rejected.code)),
-            Self::SchemaChange { kind: SchemaChangeKind::Alter, table, .. } => Some(format!(
-                "all before this statement is committed; see that the target of {table} fits what the \
-                 statement made of its rows (new columns come in with `merge-schema = true`, NULL in \
-                 the rows that are there), then go on with `sluice run --accept-schema-change`"
+            Self::SchemaChange {
+                kind: SchemaChangeKind::Alter | SchemaChangeKind::Truncate,
+                table,
+                reason: None,
+                ..
+            } => Some(format!(
+                "all before this statement is committed; set `merge-schema = true` in [sink] so that \
+                 the target of {table} follows it where that can be told, or see that the target fits \
+                 and go on with `sluice run --accept-schema-change`"
             )),
             Self::SchemaChange { table, .. } => Some(format!(
                 "all before this statement is committed; reload or empty the target of {table}, or \

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use change::{Definitions, Position, TableName, TargetPath};
-use lake::{Epoch, Fold};
+use lake::{Epoch, Fold, LakeError, Statement, TableEdit};
 
 use super::dead_letter::DeadLetter;
 use super::error::RunError;
@@ -32,6 +32,8 @@ pub struct EpochWork {
     pub resume: Option<Position>,
     /// Source tables that had rows so far in this pipeline's life.
     pub sources: SeenTables,
+    /// What a statement behind the epoch does to targets; the position to store is the one behind it then.
+    pub statement: Option<Statement>,
     /// Source tables whose targets the operator has dealt with: what they hold is not known any more.
     pub doubted: Vec<TableName>,
     /// What statements of the epoch made of the definitions of tables, and behind what that holds: in log
@@ -40,6 +42,12 @@ pub struct EpochWork {
 }
 
 impl EpochWork {
+    /// The position behind all of it.
+    #[must_use]
+    pub fn end(&self) -> &Position {
+        self.statement.as_ref().map_or(&self.epoch.end, |statement| &statement.end)
+    }
+
     /// Row images of each target: inserted, updated, deleted; and the rows set aside.
     #[must_use]
     pub fn counts(&self) -> EpochCounts {
@@ -80,6 +88,16 @@ struct Open {
     since: Instant,
     /// Whether its last transaction is not whole yet.
     is_partial: bool,
+}
+
+/// What follows a slice.
+enum Next {
+    /// The open epoch goes on, up to its limits.
+    GoOn,
+    /// It ends.
+    Close,
+    /// It ends, and targets follow a statement, behind which is this position.
+    Edit(Vec<TableEdit>, Position),
 }
 
 /// The open epoch.
@@ -141,37 +159,49 @@ impl FoldStep {
         self.sources.names.extend(slice.sources);
         let since = self.open.take().map_or_else(Instant::now, |open| open.since);
         let (resume, is_partial) = (slice.resume, slice.is_partial);
-        let refused = slice.schema_change.map(|change| {
+        let decided = slice.schema_change.map(|change| {
             let before = change.before.clone();
             (before, self.policy.decide(change, &self.sources))
         });
         let mut outcome = FoldOutcome::default();
-        let definitions = slice.definitions;
-        let (end, must_close) = match refused {
+        let definitions = slice.definitions.map(|known| (slice.end.clone(), known));
+        let (end, next) = match decided {
             // The next run has to meet the statement again.
             Some((before, Err(stop))) => {
                 outcome.stop = Some(stop);
-                (before, true)
+                (before, Next::Close)
+            }
+            Some((before, Ok(Passed::Edited(edits)))) => {
+                self.definitions.extend(definitions);
+                (before, Next::Edit(edits, slice.end))
             }
             Some((_, Ok(passed))) => {
                 if let Passed::Accepted(tables) = passed {
                     self.doubted.extend(tables);
                 }
-                self.definitions.extend(definitions.map(|known| (slice.end.clone(), known)));
-                (slice.end, true)
+                self.definitions.extend(definitions);
+                (slice.end, Next::Close)
             }
             None => {
-                self.definitions.extend(definitions.map(|known| (slice.end.clone(), known)));
-                (slice.end, false)
+                self.definitions.extend(definitions);
+                (slice.end, Next::GoOn)
             }
         };
         self.open = Some(Open { end, resume, since, is_partial });
-        let held = self.fold.memory_bytes().saturating_add(self.dead_letters_bytes);
-        let is_full = held >= self.limits.bytes_max || self.definitions.len() >= DEFINITIONS_MAX;
-        if must_close || is_full || since.elapsed() >= self.limits.trigger {
-            outcome.closed.extend(self.close()?);
+        match next {
+            Next::Edit(edits, end) => outcome.closed.push(self.close_before(edits, end)?),
+            Next::Close => outcome.closed.extend(self.close()?),
+            Next::GoOn if self.is_full() || since.elapsed() >= self.limits.trigger => {
+                outcome.closed.extend(self.close()?);
+            }
+            Next::GoOn => {}
         }
         Ok(outcome)
+    }
+
+    fn is_full(&self) -> bool {
+        let held = self.fold.memory_bytes().saturating_add(self.dead_letters_bytes);
+        held >= self.limits.bytes_max || self.definitions.len() >= DEFINITIONS_MAX
     }
 
     /// Ends the open epoch; none where nothing was read since the last one, or a transaction is not
@@ -196,7 +226,30 @@ impl FoldStep {
         let doubted = std::mem::take(&mut self.doubted);
         let definitions = std::mem::take(&mut self.definitions);
         let sources = self.sources.clone();
-        Ok(Some(EpochWork { epoch, resume, dead_letters, sources, doubted, definitions }))
+        let statement = None;
+        Ok(Some(EpochWork {
+            epoch,
+            resume,
+            dead_letters,
+            sources,
+            statement,
+            doubted,
+            definitions,
+        }))
+    }
+
+    /// Ends the open epoch before a statement that targets follow; `end` lies behind it.
+    fn close_before(
+        &mut self,
+        edits: Vec<TableEdit>,
+        end: Position,
+    ) -> Result<EpochWork, RunError> {
+        let within = || LakeError::Internal("a statement stands inside a transaction".into());
+        let mut work = self.close()?.ok_or_else(within)?;
+        let all_durable = self.reached.clone();
+        self.reached = work.resume.clone().unwrap_or_else(|| end.clone());
+        work.statement = Some(Statement { number: work.epoch.number, all_durable, end, edits });
+        Ok(work)
     }
 
     /// How long the open epoch may still wait; none where nothing is open, or a transaction is not whole
@@ -207,3 +260,6 @@ impl FoldStep {
         Some(self.limits.trigger.saturating_sub(open.since.elapsed()))
     }
 }
+
+#[cfg(test)]
+mod tests;

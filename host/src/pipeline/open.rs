@@ -20,6 +20,7 @@ use super::given;
 use super::meter::Meter;
 use super::resume::{self, Resume};
 use super::schema_history::SchemaHistory;
+use super::schema_merge::SchemaMerge;
 use super::schema_policy::SchemaPolicy;
 use super::sink::{AnySink, TableSink};
 use super::source::{AnySource, LiveEnd, Reconnecting};
@@ -111,7 +112,7 @@ pub async fn open(manifest: &Manifest, options: &RunOptions) -> Result<Parts, Ru
             trigger: manifest.pipeline.trigger,
             bytes_max: manifest.pipeline.memory_bytes / EPOCH_SHARE,
         },
-        SchemaPolicy::accepting(accepted),
+        SchemaPolicy::accepting(accepted).merging(SchemaMerge::of(manifest)),
         resume.epoch,
         begin,
         resume.sources,

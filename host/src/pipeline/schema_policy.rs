@@ -5,10 +5,13 @@
 
 use std::collections::BTreeSet;
 
-use change::{Position, SchemaChange, SchemaChangeKind, TableName};
+use change::{Position, SchemaChange, SchemaChangeKind, TableAction, TableName};
 use tracing::info;
 
+use lake::TableEdit;
+
 use super::error::RunError;
+use super::schema_merge::SchemaMerge;
 
 /// Bytes of a statement that an error shows.
 const STATEMENT_BYTES_MAX: usize = 300;
@@ -39,13 +42,21 @@ impl SeenTables {
 pub struct SchemaPolicy {
     /// The position of a statement that the operator has dealt with.
     accepted: Option<Position>,
+    /// How targets follow a statement, where they are to.
+    merge: Option<SchemaMerge>,
 }
 
 impl SchemaPolicy {
     /// Goes on behind the statement whose transaction begins at this position.
     #[must_use]
     pub fn accepting(accepted: Option<Position>) -> Self {
-        Self { accepted }
+        Self { accepted, merge: None }
+    }
+
+    /// Lets targets follow a statement as far as that can be told.
+    #[must_use]
+    pub fn merging(self, merge: Option<SchemaMerge>) -> Self {
+        Self { merge, ..self }
     }
 
     /// Whether the pipeline goes on behind a statement. `seen` are the source tables that had rows.
@@ -64,33 +75,45 @@ impl SchemaPolicy {
             SchemaChangeKind::Create => None,
             _ => change.tables.iter().find(had_rows).or_else(|| change.receives.first()),
         };
-        match touched {
-            Some(table) if !accepted => Err(RunError::SchemaChange {
-                kind: change.kind,
-                table: table.clone(),
-                position: position.clone(),
-                statement: shortened(&change.statement),
-            }),
-            Some(_) => {
-                info!(position = %position, kind = ?change.kind, "schema change accepted");
-                Ok(Passed::Accepted(change.tables))
-            }
-            None => {
-                info!(position = %position, kind = ?change.kind, "schema change passed");
-                Ok(Passed::Harmless)
-            }
+        let kind = change.kind;
+        let Some(table) = touched.cloned().filter(|_| !is_harmless(&change)) else {
+            info!(position = %position, ?kind, "schema change passed");
+            return Ok(Passed::Harmless);
+        };
+        if accepted {
+            info!(position = %position, ?kind, "schema change accepted");
+            return Ok(Passed::Accepted(change.tables));
         }
+        let reason = match self.merge.as_ref().map(|merge| merge.edits(&change, seen)) {
+            Some(Ok(edits)) if edits.is_empty() => return Ok(Passed::Harmless),
+            Some(Ok(edits)) => {
+                info!(position = %position, ?kind, targets = edits.len(), "schema change followed");
+                return Ok(Passed::Edited(edits));
+            }
+            Some(Err(reason)) => Some(reason),
+            None => None,
+        };
+        let statement = shortened(&change.statement);
+        Err(RunError::SchemaChange { kind, table, position: position.clone(), statement, reason })
     }
 }
 
+/// Whether it is known to leave columns, keys and rows as they are.
+fn is_harmless(change: &SchemaChange) -> bool {
+    let known = change.actions.as_ref().filter(|_| change.receives.is_empty());
+    known.is_some_and(|all| !all.is_empty() && all.iter().all(TableAction::is_harmless))
+}
+
 /// Why the pipeline goes on behind a statement.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Passed {
     /// No row that a target has, or should have, is touched by it.
     Harmless,
     /// The operator has dealt with it. What the targets of these tables hold now is not what the
     /// pipeline wrote there.
     Accepted(Vec<TableName>),
+    /// The targets follow it, with these edits between the epoch before it and the next one.
+    Edited(Vec<TableEdit>),
 }
 
 fn shortened(statement: &str) -> String {
@@ -158,7 +181,7 @@ mod tests {
         let policy = SchemaPolicy::accepting(Some(Position::at("log.000001", 380)));
         let tables = change(SchemaChangeKind::Alter).tables;
         let passed = policy.decide(change(SchemaChangeKind::Alter), &seen).expect("accepted");
-        assert_eq!(passed, Passed::Accepted(tables));
+        assert!(matches!(passed, Passed::Accepted(found) if found == tables));
         let mut next = change(SchemaChangeKind::Alter);
         next.before.offset = 500;
         assert!(policy.decide(next, &seen).is_err());

@@ -96,7 +96,10 @@ impl Sink for TableSink {
             self.lake.doubt(&work.doubted);
         }
         let resume = work.resume;
-        let proof = self.lake.commit(work.epoch).await?;
+        let mut proof = self.lake.commit(work.epoch).await?;
+        if let Some(statement) = work.statement {
+            proof = self.lake.edit(statement).await?;
+        }
         let targets = self.lake.counters();
         let targets = targets.map(|(path, n)| (resume::below(path, &self.prefix), n));
         let after = AfterEpoch {
@@ -147,7 +150,7 @@ impl Sink for DryRunSink {
             let left = FIRST_ROWS_MAX.saturating_sub(shown.len());
             shown.extend((0..changes.rows.num_rows().min(left)).map(|row| as_json(changes, row)));
         }
-        self.position = Some(work.epoch.end);
+        self.position = Some(work.end().clone());
         Ok(())
     }
 }
@@ -175,7 +178,7 @@ pub struct MemorySink {
 impl Sink for MemorySink {
     async fn commit(&mut self, work: EpochWork) -> Result<(), RunError> {
         self.tables.apply(&work.epoch.changes)?;
-        self.position = Some(work.epoch.end);
+        self.position = Some(work.end().clone());
         Ok(())
     }
 }

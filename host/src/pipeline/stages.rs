@@ -300,7 +300,7 @@ async fn commit_all<K: Sink>(
 
 async fn commit<K: Sink>(sink: &mut K, work: EpochWork, meter: &Meter) -> Result<(), RunError> {
     let counts = work.counts();
-    let (epoch, end) = (work.epoch.number, work.epoch.end.clone());
+    let (epoch, end) = (work.epoch.number, work.end().clone());
     let _busy = meter.busy(Stage::Commit);
     sink.commit(work).await?;
     meter.committed(&counts);

@@ -8,7 +8,7 @@ use sluice_tests::oracle::{self, Expected};
 use sluice_tests::servers::{Kind, Server};
 use sluice_tests::sql::Sql;
 
-/// Statements that a run has to be told to go on behind.
+/// Statements that change what a row means: the target follows some, a run has to be told to go on behind others.
 const STATEMENTS: usize = 6;
 
 const TABLE: &str = "CREATE TABLE t (id INT NOT NULL PRIMARY KEY, v VARCHAR(40) NOT NULL, \
@@ -71,11 +71,13 @@ enum Lost {
 
 /// Runs behind one statement after the other to the end, and is killed on the way.
 fn go_on_to_the_end(pipeline: &Pipeline, lost: Lost) {
-    let (mut stops, mut kills) = (0, 0);
+    let mut kills = 0;
     for round in 0..8 * STATEMENTS {
         let call = accepting(pipeline);
-        let is_killed = round % 2 == 0;
-        let step = ["commit.after-log-entry", "checkpoint.before-rename"][round / 2 % 2];
+        let is_killed = round % 8 < 7;
+        let steps = ["commit.after-log-entry", "checkpoint.before-rename"];
+        let step = if round / 2 % 2 == 0 { steps.first() } else { steps.last() };
+        let step = step.expect("two steps");
         let outcome = if is_killed { call.killed_at(step, 1).run() } else { call.run() };
         if outcome.was_killed() {
             kills += 1;
@@ -85,14 +87,13 @@ fn go_on_to_the_end(pipeline: &Pipeline, lost: Lost) {
                 Lost::BesideTargets => lose(&pipeline.lake().join("_sluice")),
             }
         } else if outcome.code == Some(0) {
-            assert!(stops >= STATEMENTS - 1 && kills >= STATEMENTS / 2, "{stops} {kills}");
+            assert!(kills >= STATEMENTS / 2, "only {kills} kills");
             return;
         } else {
             let _ = outcome.failed(1, &["Alter of", "--accept-schema-change"]);
-            stops += 1;
         }
     }
-    panic!("it does not come to the end: {stops} stops, {kills} kills");
+    panic!("it does not come to the end: {kills} kills");
 }
 
 fn rows_are_read_by_the_definitions_of_their_place(kind: Kind, server_id: u32) {

@@ -20,6 +20,7 @@ mod given;
 pub(crate) mod value;
 
 pub use given::{GivenError, parse};
+pub use value::default_of as default_value;
 
 /// Definitions at a position of a log.
 #[derive(Clone, Debug, Default)]

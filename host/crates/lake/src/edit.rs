@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use crate::error::LakeError;
 use crate::lake::NewColumns;
-use crate::sources::{SourceKey, SourceKeys};
+use crate::sources::SourceKeys;
 use crate::stored::{self, stored_type, text, wider};
 
 /// What a statement does to one target.
@@ -126,7 +126,7 @@ impl Recast {
             after: Arc::clone(before),
             steps: Vec::new(),
             rows: edit.rows,
-            scope: scope_of(&edit.source, sources),
+            scope: scope_of(edit, sources)?,
         };
         let mut fields: Vec<Field> = before.fields().iter().map(|f| f.as_ref().clone()).collect();
         for column in &edit.columns {
@@ -292,20 +292,26 @@ fn refuse(edit: &TableEdit, reason: String, hint: &str) -> LakeError {
     LakeError::Schema { target: edit.target.to_string(), reason, hint: hint.to_owned() }
 }
 
-fn scope_of(source: &TableName, sources: Option<&SourceKeys>) -> Scope {
-    let Some(sources) = sources.filter(|s| !s.tables.is_empty()) else { return Scope::All };
-    // A table that has written no row yet has no constants.
-    let written = |t: &&SourceKey| t.table == *source && !t.constants.is_empty();
-    let Some(own) = sources.tables.iter().find(written) else { return Scope::Nothing };
+fn scope_of(edit: &TableEdit, sources: Option<&SourceKeys>) -> Result<Scope, LakeError> {
+    let Some(sources) = sources.filter(|s| !s.tables.is_empty()) else { return Ok(Scope::All) };
+    let Some(own) = sources.tables.iter().find(|t| t.table == edit.source) else {
+        return Ok(Scope::Nothing);
+    };
     if sources.tables.len() == 1 {
-        return Scope::All;
+        return Ok(Scope::All);
+    }
+    if sources.whole_row {
+        let reason = format!("nothing tells the rows of {} from those of other tables", own.table);
+        return Err(refuse(edit, reason, REBUILD));
     }
     let named = sources.id_columns.iter().zip(&own.constants);
     let constants = named.filter_map(|(name, constant)| {
         let constant = serde_json::from_str(constant.as_deref()?).ok()?;
         Some((name.clone(), constant))
     });
-    Scope::Where(constants.collect())
+    let constants: Vec<_> = constants.collect();
+    // A table that has written no row yet has no constants.
+    Ok(if constants.is_empty() { Scope::Nothing } else { Scope::Where(constants) })
 }
 
 /// The rows whose id columns hold all constants.

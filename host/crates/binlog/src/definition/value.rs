@@ -18,7 +18,8 @@ const DAY: i64 = 86_400 * SECOND;
 
 /// What an INSERT that leaves a column out gives it, as an array of one value in the column's Arrow type;
 /// none where it is computed or not known.
-pub(crate) fn default_of(definition: &ColumnDefinition, column: &Column) -> Option<ArrayRef> {
+#[must_use]
+pub fn default_of(definition: &ColumnDefinition, column: &Column) -> Option<ArrayRef> {
     if definition.generated || definition.auto_increment {
         return None;
     }

@@ -3,11 +3,12 @@
 use arrow_array::{
     ArrayRef, Float32Array, Int16Array, Int64Array, RecordBatch, StringArray, UInt64Array,
 };
+use arrow_schema::{DataType, Field, Schema};
 use change::{Column, ColumnType, KeyProof, OutputSchema, TableName};
 
 use super::*;
 use crate::changes::ChangeCounts;
-use crate::edit::{ColumnEdit, RowsEdit, TableEdit};
+use crate::edit::{ColumnEdit, Recast, RowsEdit, TableEdit};
 use crate::sources::{SourceKey, SourceKeys};
 use crate::stored::StoredSchema;
 use crate::testing::lines;
@@ -291,4 +292,28 @@ async fn an_edit_that_does_not_fit_changes_nothing() {
     TARGET: the columns do not fit the table: column `v` is Int16 in the target and becomes Utf8
     TARGET: the columns do not fit the table: a statement on table shop.a changes them
     "#);
+}
+
+#[test]
+fn rows_without_a_key_follow_in_a_target_of_their_own_only() {
+    let edit = TableEdit {
+        target: TargetPath("/lake/t".into()),
+        source: TableName::new("shop", "a"),
+        rows: RowsEdit::Remove,
+        columns: vec![],
+    };
+    let sources = |tables: &[&str]| {
+        let table = |table: &&str| SourceKey {
+            table: TableName::new("shop", *table),
+            constants: Vec::new(),
+        };
+        let tables = tables.iter().map(table).collect();
+        SourceKeys { id_columns: vec!["v".into()], whole_row: true, tables }
+    };
+    let columns = Arc::new(Schema::new(vec![Field::new("v", DataType::Int16, true)]));
+    let recast =
+        |tables: &[&str]| Recast::of(&edit, &columns, &[], Some(&sources(tables)), NewColumns::Add);
+    assert!(recast(&["a"]).expect("its own target").empties());
+    assert!(!recast(&["b"]).expect("none of its rows").empties());
+    insta::assert_snapshot!(recast(&["a", "b"]).expect_err("refused"), @"/lake/t: the columns do not fit the table: nothing tells the rows of shop.a from those of other tables");
 }
