@@ -1,18 +1,22 @@
 //! `sluice inspect`: what is in recorded binlog files. Values of rows are shown only where they are
 //! asked for.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use binlog::inspect::{EventLine, FileSum, Inspector};
 use binlog::{FileSource, ReadOptions, ZeroDates};
-use change::{Batch, ImageKind, TablePatterns};
+use change::{Batch, Definitions, ImageKind, TablePatterns};
 use serde_json::json;
 
 use super::Outcome;
 use super::output::{Form, Output};
 use crate::error::{CommandError, HostError};
+use crate::pipeline::given;
 use crate::progress::{grouped, megabytes};
 use crate::row_text;
+use transaction::Transactions;
+
+mod transaction;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -22,6 +26,9 @@ pub(super) struct Args {
     /// Show every event instead of sums
     #[arg(long, conflicts_with = "rows")]
     events: bool,
+    /// Show every transaction instead of sums: where a run may begin, its GTID, time, tables and changes
+    #[arg(long, conflicts_with_all = ["rows", "events"])]
+    transactions: bool,
     /// Show every row image with its values instead of sums, one JSON line each, transaction by
     /// transaction
     #[arg(long)]
@@ -29,27 +36,41 @@ pub(super) struct Args {
     /// With --rows: only these tables (db.table with *, or an expression between slashes)
     #[arg(long, value_name = "PATTERN", requires = "rows")]
     tables: Vec<String>,
-    /// Print JSON, one line a file or an event
+    /// For a log that does not name columns: the definitions of its tables at the head of the first file
+    #[arg(long, value_name = "FILE")]
+    definitions: Option<PathBuf>,
+    /// Print JSON, one line a file, an event or a transaction
     #[arg(long)]
     json: bool,
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome, CommandError> {
     let mut output = Output::new();
+    let mut known = match &args.definitions {
+        Some(path) => given::definitions(path)?,
+        None => Definitions::default(),
+    };
     if args.rows {
-        show_rows(args, &mut output)?;
+        show_rows(args, known, &mut output)?;
     } else {
         for file in &args.files {
-            show_file(args, file, &mut output)?;
+            let mut inspector = Inspector::open(file)?.knowing(known);
+            show_file(args, &mut inspector, &mut output)?;
+            known = inspector.definitions().clone();
         }
     }
     output.finish()?;
     Ok(Outcome::Done)
 }
 
-fn show_file(args: &Args, file: &Path, output: &mut Output) -> Result<(), CommandError> {
+fn show_file(
+    args: &Args,
+    inspector: &mut Inspector,
+    output: &mut Output,
+) -> Result<(), CommandError> {
     let form = Form::of(args.json);
-    let mut inspector = Inspector::open(file)?;
+    let has_lines = args.events || args.transactions;
+    let mut transactions = Transactions::default();
     loop {
         // What came before a damage is shown: it is what one looks for.
         match inspector.next() {
@@ -57,10 +78,17 @@ fn show_file(args: &Args, file: &Path, output: &mut Output) -> Result<(), Comman
                 Form::Json => output.json(&event)?,
                 Form::Text => output.line(&event_line(&event))?,
             },
+            Ok(Some(event)) if args.transactions => {
+                let Some(ended) = transactions.take(event, &inspector.sum().file) else { continue };
+                match form {
+                    Form::Json => output.json(&ended)?,
+                    Form::Text => output.line(&ended.line())?,
+                }
+            }
             Ok(Some(_)) => {}
             Ok(None) => break,
             Err(error) => {
-                if !args.events {
+                if !has_lines {
                     show_sum(inspector.sum(), form, output)?;
                 }
                 output.flush()?;
@@ -68,7 +96,7 @@ fn show_file(args: &Args, file: &Path, output: &mut Output) -> Result<(), Comman
             }
         }
     }
-    if !args.events {
+    if !has_lines {
         show_sum(inspector.sum(), form, output)?;
     }
     Ok(())
@@ -136,7 +164,11 @@ fn event_line(event: &EventLine) -> String {
 }
 
 /// Row images as a run would read them, so that only what was committed is shown.
-fn show_rows(args: &Args, output: &mut Output) -> Result<(), CommandError> {
+fn show_rows(
+    args: &Args,
+    definitions: Definitions,
+    output: &mut Output,
+) -> Result<(), CommandError> {
     let tables = TablePatterns::parse(&args.tables).map_err(|error| HostError::Usage {
         message: error.to_string(),
         hint: "write --tables 'shop.orders_*'".to_owned(),
@@ -146,6 +178,7 @@ fn show_rows(args: &Args, output: &mut Output) -> Result<(), CommandError> {
         tables,
         slice_images_max: 1,
         zero_dates: ZeroDates::Null,
+        definitions,
         ..ReadOptions::default()
     };
     let mut source = FileSource::open(&args.files, None, options)?;

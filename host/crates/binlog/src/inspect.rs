@@ -5,22 +5,20 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use change::{GtidSet, TableName};
-use hashbrown::HashMap;
+use change::{Definitions, GtidSet, TableName};
 use serde::Serialize;
 
-use crate::capture::rules;
-use crate::compression::{Inner, Packed, PayloadReader, unpacked_query, unpacked_rows};
+use crate::compression::{Inner, Packed, PayloadReader, unpacked_query};
 use crate::control::{ControlReader, GroupShape, GroupStart};
-use crate::definition::History;
 use crate::error::BinlogError;
 use crate::event::{Checksum, Event, EventKind, Header, Vendor};
 use crate::file::EventFile;
-use crate::options::ZeroDates;
-use crate::row_buffer::RowBuffer;
-use crate::rows::{RowsEvent, RowsVersion, decode_rows, rows_head};
+use crate::rows::{RowsEvent, RowsVersion, rows_head};
 use crate::statement::{Statement, classify, is_about_definitions};
 use crate::table_map::TableMap;
+use table::Tables;
+
+mod table;
 
 /// Characters of a statement that are shown.
 const STATEMENT_CHARACTERS: usize = 200;
@@ -112,7 +110,7 @@ pub struct FileSum {
 pub struct Inspector {
     file: EventFile,
     control: ControlReader,
-    tables: HashMap<u64, Known>,
+    tables: Tables,
     /// Whether a transaction is open that ends with an event of its own.
     is_open: bool,
     sum: FileSum,
@@ -140,8 +138,22 @@ impl Inspector {
             tables: BTreeMap::new(),
             definitions: Vec::new(),
         };
-        let (control, tables) = (ControlReader::default(), HashMap::new());
+        let (control, tables) = (ControlReader::default(), Tables::default());
         Ok(Self { file, control, tables, is_open: false, sum })
+    }
+
+    /// With the definitions of tables at the head of the file, so that rows can be counted where the log
+    /// does not name columns.
+    #[must_use]
+    pub fn knowing(mut self, definitions: Definitions) -> Self {
+        self.tables = Tables::knowing(definitions);
+        self
+    }
+
+    /// The definitions of tables behind what was read, as far as they are known.
+    #[must_use]
+    pub fn definitions(&self) -> &Definitions {
+        self.tables.definitions()
     }
 
     /// The next event; none at the end of the file.
@@ -212,7 +224,7 @@ fn describe(
     line: &mut EventLine,
     event: &Event<'_>,
     control: &mut ControlReader,
-    tables: &mut HashMap<u64, Known>,
+    tables: &mut Tables,
     is_open: &mut bool,
     sum: &mut FileSum,
 ) {
@@ -221,6 +233,7 @@ fn describe(
         Kind::GTID | Kind::GTID_TAGGED | Kind::ANONYMOUS_GTID | Kind::MARIADB_GTID => {
             if let Ok(start) = control.group_start(event) {
                 *is_open = start.shape == GroupShape::Open;
+                tables.begin(start.shape);
                 line.gtid = gtid_of(&start);
             }
         }
@@ -234,7 +247,7 @@ fn describe(
             line.is_boundary = true;
         }
         Kind::FORMAT_DESCRIPTION => {
-            tables.clear();
+            tables.forget_maps();
             line.is_boundary = true;
         }
         Kind::TABLE_MAP => {
@@ -245,12 +258,12 @@ fn describe(
             ended(line, is_open, sum);
         }
         Kind::XID | Kind::XA_PREPARE => ended(line, is_open, sum),
-        Kind::QUERY => query(line, event, control, is_open, sum),
+        Kind::QUERY => query(line, event, control, tables, is_open, sum),
         Kind::QUERY_COMPRESSED => {
             let mut plain = Vec::new();
             if unpacked_query(event.body, &mut plain).is_ok() {
                 let header = Header { kind: Kind::QUERY, ..event.header };
-                query(line, &event.with(header, &plain), control, is_open, sum);
+                query(line, &event.with(header, &plain), control, tables, is_open, sum);
             }
         }
         kind => {
@@ -262,7 +275,7 @@ fn describe(
 }
 
 /// The row changes of a compressed transaction; none where it cannot be unpacked.
-fn payload(event: &Event<'_>, tables: &mut HashMap<u64, Known>, sum: &mut FileSum) -> Option<u32> {
+fn payload(event: &Event<'_>, tables: &mut Tables, sum: &mut FileSum) -> Option<u32> {
     let mut count: u32 = 0;
     let mut events = PayloadReader::new(event.body, Vec::new()).ok()?;
     while let Some(Inner { header, body }) = events.next().ok()? {
@@ -278,16 +291,11 @@ fn payload(event: &Event<'_>, tables: &mut HashMap<u64, Known>, sum: &mut FileSu
     Some(count)
 }
 
-fn table_map(
-    line: &mut EventLine,
-    event: &Event<'_>,
-    tables: &mut HashMap<u64, Known>,
-    sum: &FileSum,
-) {
+fn table_map(line: &mut EventLine, event: &Event<'_>, tables: &mut Tables, sum: &FileSum) {
     if let Ok((id, name)) = TableMap::peek_name(event.body) {
         line.table = Some(name.clone());
         let vendor = sum.vendor.unwrap_or(Vendor::Mysql);
-        tables.insert(id, Known::new(name, event.body, vendor));
+        tables.describe(id, name, event.body, vendor);
     }
 }
 
@@ -307,6 +315,7 @@ fn query(
     line: &mut EventLine,
     event: &Event<'_>,
     control: &mut ControlReader,
+    tables: &mut Tables,
     is_open: &mut bool,
     sum: &mut FileSum,
 ) {
@@ -318,6 +327,7 @@ fn query(
         let text: String = query.text.chars().take(STATEMENT_CHARACTERS).collect();
         sum.definitions.push((line.offset, text.clone()));
         line.statement = Some(text);
+        tables.learn(&query, &statement, sum.vendor);
     } else {
         // Only the first word: the rest may hold values.
         let word = query.text.split_whitespace().next().unwrap_or_default();
@@ -333,41 +343,6 @@ fn query(
         },
         _ if !*is_open => ended(line, is_open, sum),
         _ => {}
-    }
-}
-
-/// A table that rows may follow of.
-struct Known {
-    name: TableName,
-    /// What it takes to count its rows, where they can be read.
-    readable: Option<(TableMap, RowBuffer)>,
-}
-
-impl Known {
-    fn new(name: TableName, body: &[u8], vendor: Vendor) -> Self {
-        let rules = rules(ZeroDates::Null, vendor);
-        let map = TableMap::parse(body, rules, &History::default()).ok().map(|(_, map)| map);
-        let readable = map.map(|map| {
-            let rows = RowBuffer::new(&map);
-            (map, rows)
-        });
-        Self { name, readable }
-    }
-
-    /// The number of row changes of an event.
-    fn count(&mut self, event: &Event<'_>, kind: RowsEvent, version: RowsVersion) -> Option<u32> {
-        let (map, rows) = self.readable.as_mut()?;
-        let mut plain = Vec::new();
-        let body = match Packed::of(event.header.kind) {
-            Some(_) => {
-                unpacked_rows(kind, version, event.body, &mut plain).ok()?;
-                &plain
-            }
-            None => event.body,
-        };
-        let count = decode_rows(kind, version, body, map, rows).ok();
-        rows.truncate(0);
-        count
     }
 }
 
@@ -395,16 +370,16 @@ fn rows(
     line: &mut EventLine,
     event: &Event<'_>,
     (kind, version): (RowsEvent, RowsVersion),
-    tables: &mut HashMap<u64, Known>,
+    tables: &mut Tables,
     sum: &mut FileSum,
 ) {
     let head = rows_head(event.body).ok();
-    let Some(known) = head.and_then(|head| tables.get_mut(&head.table_id)) else {
+    let Some(described) = head.and_then(|head| tables.of_id(head.table_id)) else {
         return;
     };
-    line.rows = known.count(event, kind, version);
-    line.table = Some(known.name.clone());
-    let table = sum.tables.entry(known.name.to_string()).or_default();
+    line.rows = described.count(event, kind, version);
+    line.table = Some(described.name.clone());
+    let table = sum.tables.entry(described.name.to_string()).or_default();
     table.events = table.events.saturating_add(1);
     table.bytes = table.bytes.saturating_add(event.header.length.into());
     let Some(rows) = line.rows else {
