@@ -5,6 +5,7 @@ use std::path::Path;
 
 use sluice_tests::manifest::Pipeline;
 use sluice_tests::oracle::{self, Expected};
+use sluice_tests::proxy::{Fault, Proxy};
 use sluice_tests::servers::{Kind, Server};
 use sluice_tests::sql::Sql;
 
@@ -209,4 +210,62 @@ fn definitions_that_nobody_knows_of_mysqls_tables_are_asked_for() {
 #[test]
 fn definitions_that_nobody_knows_of_mariadbs_tables_are_asked_for() {
     definitions_that_nobody_knows_are_asked_for(Kind::Mariadb, 66_032);
+}
+
+/// Columns that come while the connection is cut.
+const CUTS: usize = 8;
+/// Transactions that may pass before a cut has met the connection.
+const TRANSACTIONS_MAX: usize = 20_000;
+
+fn a_connection_that_is_cut_goes_on_with_the_definitions_of_its_place(kind: Kind, server_id: u32) {
+    let server = server(kind);
+    let (database, mut sql) = server.database("cut");
+    sql.run(TABLE);
+    sql.run("FLUSH BINARY LOGS");
+    let start = sql.log_end();
+    let proxy = Proxy::before(&server.address);
+    let tables = format!("{database}.*");
+    let pipeline = Pipeline::new("cut").from_server(&proxy.address, server_id, &start, &tables);
+    let pipeline = with_sink(pipeline.latest());
+    let mut running = pipeline.call("run").with("SLUICE_MARKERS", "/dev/stderr").start();
+    running.wait_for("reading position");
+    let mut id = 0;
+    let mut insert = |sql: &mut Sql| {
+        id += 1;
+        sql.run(&format!("INSERT INTO t (id, v, e, w) VALUES ({id}, 'v{id}', 'y', 'w{id}')"));
+    };
+    insert(&mut sql);
+    running.wait_for("commit.end");
+    for cut in 0..CUTS {
+        // Some cuts meet the statement, some the rows before or behind it.
+        proxy.strike(if cut % 2 == 0 { Fault::Cut } else { Fault::Truncate }, 1 + 120 * cut);
+        insert(&mut sql);
+        let place = if cut % 3 == 0 { "FIRST" } else { "AFTER id" };
+        sql.run(&format!("ALTER TABLE t ADD COLUMN c{cut} INT {place}"));
+        sql.run(&format!("UPDATE t SET c{cut} = id + {cut} WHERE id % 2 = 0"));
+        let mut transactions = 0;
+        while !proxy.has_struck() {
+            assert!(transactions < TRANSACTIONS_MAX, "cut {cut} met no connection");
+            insert(&mut sql);
+            transactions += 1;
+        }
+        // The next cut is one of a reader that has come past this statement.
+        running.wait_for("connected again");
+        insert(&mut sql);
+        running.wait_for("commit.end");
+    }
+    running.interrupt();
+    let _ = running.end().done();
+    let _ = pipeline.until_end().run().done();
+    right(&pipeline, &mut sql, &database, "*");
+}
+
+#[test]
+fn a_connection_to_mysql_that_is_cut_goes_on_with_the_definitions_of_its_place() {
+    a_connection_that_is_cut_goes_on_with_the_definitions_of_its_place(Kind::Mysql, 66_041);
+}
+
+#[test]
+fn a_connection_to_mariadb_that_is_cut_goes_on_with_the_definitions_of_its_place() {
+    a_connection_that_is_cut_goes_on_with_the_definitions_of_its_place(Kind::Mariadb, 66_042);
 }
