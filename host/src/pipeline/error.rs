@@ -42,6 +42,17 @@ pub enum RunError {
         /// Why the targets cannot follow it, where they were to.
         reason: Option<String>,
     },
+    /// A target does not take what a statement does to it.
+    #[error("{statement} at {position}: its target does not follow")]
+    Follow {
+        /// Where the statement stands.
+        position: Position,
+        /// Its text.
+        statement: String,
+        /// Why.
+        #[source]
+        source: lake::LakeError,
+    },
     /// Rows of captured tables change without a word in the log.
     #[error("{server}: foreign keys change rows that the server does not log: {tables}")]
     Cascades {
@@ -126,7 +137,7 @@ impl Diagnose for RunError {
         match self {
             Self::Source(error) => error.hint(),
             Self::Plugin(error) => error.hint(),
-            Self::Lake(error) => error.hint(),
+            Self::Lake(error) | Self::Follow { source: error, .. } => error.hint(),
             Self::Checkpoint(error) => error.hint(),
             Self::Rejected(rejected) => Some(rejected_hint(&rejected.code)),
             Self::SchemaChange {
@@ -176,7 +187,7 @@ impl Diagnose for RunError {
         match self {
             Self::Source(error) => error.retry(),
             Self::Plugin(error) => error.retry(),
-            Self::Lake(error) => error.retry(),
+            Self::Lake(error) | Self::Follow { source: error, .. } => error.retry(),
             _ => Retry::Never,
         }
     }
@@ -185,7 +196,7 @@ impl Diagnose for RunError {
         match self {
             Self::Source(error) => error.fault(),
             Self::Plugin(error) => error.fault(),
-            Self::Lake(error) => error.fault(),
+            Self::Lake(error) | Self::Follow { source: error, .. } => error.fault(),
             Self::Checkpoint(error) => error.fault(),
             Self::Files(error) => error.fault(),
             Self::History(error) => error.fault(),

@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use change::{Definitions, Position, TableName, TargetPath};
-use lake::{Epoch, Fold, LakeError, Statement, TableEdit};
+use lake::{Epoch, Fold, LakeError, Statement};
 
 use super::dead_letter::DeadLetter;
 use super::error::RunError;
-use super::schema_policy::{Passed, SchemaPolicy, SeenTables};
+use super::schema_policy::{Followed, Passed, SchemaPolicy, SeenTables};
 use super::transform_step::TransformedSlice;
 
 /// Statements that changed definitions in one epoch: each of them holds the definitions of all tables.
@@ -33,7 +33,7 @@ pub struct EpochWork {
     /// Source tables that had rows so far in this pipeline's life.
     pub sources: SeenTables,
     /// What a statement behind the epoch does to targets; the position to store is the one behind it then.
-    pub statement: Option<Statement>,
+    pub following: Option<Following>,
     /// Source tables whose targets the operator has dealt with: what they hold is not known any more.
     pub doubted: Vec<TableName>,
     /// What statements of the epoch made of the definitions of tables, and behind what that holds: in log
@@ -45,7 +45,7 @@ impl EpochWork {
     /// The position behind all of it.
     #[must_use]
     pub fn end(&self) -> &Position {
-        self.statement.as_ref().map_or(&self.epoch.end, |statement| &statement.end)
+        self.following.as_ref().map_or(&self.epoch.end, |following| &following.statement.end)
     }
 
     /// Row images of each target: inserted, updated, deleted; and the rows set aside.
@@ -90,6 +90,16 @@ struct Open {
     is_partial: bool,
 }
 
+/// What a statement does to targets.
+pub struct Following {
+    /// The edits, with the position behind it.
+    pub statement: Statement,
+    /// Where it stands.
+    pub position: Position,
+    /// Its text.
+    pub text: String,
+}
+
 /// What follows a slice.
 enum Next {
     /// The open epoch goes on, up to its limits.
@@ -97,7 +107,7 @@ enum Next {
     /// It ends.
     Close,
     /// It ends, and targets follow a statement, behind which is this position.
-    Edit(Vec<TableEdit>, Position),
+    Edit(Box<Followed>, Position),
 }
 
 /// The open epoch.
@@ -171,9 +181,9 @@ impl FoldStep {
                 outcome.stop = Some(stop);
                 (before, Next::Close)
             }
-            Some((before, Ok(Passed::Edited(edits)))) => {
+            Some((before, Ok(Passed::Edited(followed)))) => {
                 self.definitions.extend(definitions);
-                (before, Next::Edit(edits, slice.end))
+                (before, Next::Edit(Box::new(followed), slice.end))
             }
             Some((_, Ok(passed))) => {
                 if let Passed::Accepted(tables) = passed {
@@ -189,7 +199,7 @@ impl FoldStep {
         };
         self.open = Some(Open { end, resume, since, is_partial });
         match next {
-            Next::Edit(edits, end) => outcome.closed.push(self.close_before(edits, end)?),
+            Next::Edit(followed, end) => outcome.closed.push(self.close_before(*followed, end)?),
             Next::Close => outcome.closed.extend(self.close()?),
             Next::GoOn if self.is_full() || since.elapsed() >= self.limits.trigger => {
                 outcome.closed.extend(self.close()?);
@@ -226,29 +236,27 @@ impl FoldStep {
         let doubted = std::mem::take(&mut self.doubted);
         let definitions = std::mem::take(&mut self.definitions);
         let sources = self.sources.clone();
-        let statement = None;
+        let following = None;
         Ok(Some(EpochWork {
             epoch,
             resume,
             dead_letters,
             sources,
-            statement,
+            following,
             doubted,
             definitions,
         }))
     }
 
     /// Ends the open epoch before a statement that targets follow; `end` lies behind it.
-    fn close_before(
-        &mut self,
-        edits: Vec<TableEdit>,
-        end: Position,
-    ) -> Result<EpochWork, RunError> {
+    fn close_before(&mut self, followed: Followed, end: Position) -> Result<EpochWork, RunError> {
         let within = || LakeError::Internal("a statement stands inside a transaction".into());
         let mut work = self.close()?.ok_or_else(within)?;
         let all_durable = self.reached.clone();
         self.reached = work.resume.clone().unwrap_or_else(|| end.clone());
-        work.statement = Some(Statement { number: work.epoch.number, all_durable, end, edits });
+        let Followed { edits, position, statement: text } = followed;
+        let statement = Statement { number: work.epoch.number, all_durable, end, edits };
+        work.following = Some(Following { statement, position, text });
         Ok(work)
     }
 

@@ -88,7 +88,12 @@ impl SchemaPolicy {
             Some(Ok(edits)) if edits.is_empty() => return Ok(Passed::Harmless),
             Some(Ok(edits)) => {
                 info!(position = %position, ?kind, targets = edits.len(), "schema change followed");
-                return Ok(Passed::Edited(edits));
+                let statement = shortened(&change.statement);
+                return Ok(Passed::Edited(Followed {
+                    edits,
+                    position: position.clone(),
+                    statement,
+                }));
             }
             Some(Err(reason)) => Some(reason),
             None => None,
@@ -113,7 +118,18 @@ pub enum Passed {
     /// pipeline wrote there.
     Accepted(Vec<TableName>),
     /// The targets follow it, with these edits between the epoch before it and the next one.
-    Edited(Vec<TableEdit>),
+    Edited(Followed),
+}
+
+/// A statement that targets follow.
+#[derive(Clone, Debug)]
+pub struct Followed {
+    /// What it does to them.
+    pub edits: Vec<TableEdit>,
+    /// Where it stands.
+    pub position: Position,
+    /// Its text.
+    pub statement: String,
 }
 
 fn shortened(statement: &str) -> String {

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::dead_letter;
 use super::error::RunError;
-use super::fold_step::EpochWork;
+use super::fold_step::{EpochWork, Following};
 use super::resume;
 use super::schema_history::SchemaHistory;
 use crate::checkpoint::{AfterEpoch, Checkpoint};
@@ -97,8 +97,10 @@ impl Sink for TableSink {
         }
         let resume = work.resume;
         let mut proof = self.lake.commit(work.epoch).await?;
-        if let Some(statement) = work.statement {
-            proof = self.lake.edit(statement).await?;
+        if let Some(Following { statement, position, text }) = work.following {
+            let edited = self.lake.edit(statement).await;
+            let cannot = |source| RunError::Follow { position, statement: text, source };
+            proof = edited.map_err(cannot)?;
         }
         let targets = self.lake.counters();
         let targets = targets.map(|(path, n)| (resume::below(path, &self.prefix), n));

@@ -164,7 +164,9 @@ struct Kills {
 
 impl Default for Kills {
     fn default() -> Self {
-        Self { by_marker: markers::all().into_iter().map(|m| (m, 0)).collect(), misses: 0 }
+        // Only a statement that targets follow passes `edit.` steps: the module merge_schema kills there.
+        let steps = markers::all().into_iter().filter(|m| !m.starts_with("edit."));
+        Self { by_marker: steps.map(|m| (m, 0)).collect(), misses: 0 }
     }
 }
 

@@ -65,7 +65,7 @@ fn an_epoch_ends_before_a_statement_and_the_next_begins_behind_it() {
     assert!(outcome.stop.is_none());
     let [work] = outcome.closed.as_slice() else { panic!("one epoch ends") };
     assert_eq!((work.epoch.end.clone(), work.epoch.all_durable.clone()), (at(180), at(4)));
-    let statement = work.statement.as_ref().expect("a statement");
+    let statement = &work.following.as_ref().expect("a statement").statement;
     let found = (statement.number, statement.all_durable.clone(), statement.end.clone());
     assert_eq!(found, (5, at(180), at(200)));
     assert_eq!(work.end(), &at(200));
@@ -76,7 +76,7 @@ fn an_epoch_ends_before_a_statement_and_the_next_begins_behind_it() {
     let _ = step.push(slice(300, None, None)).expect("folds");
     let next = step.close().expect("gathers").expect("an epoch");
     assert_eq!((next.epoch.number, next.epoch.all_durable), (7, at(220)));
-    assert!(next.statement.is_none());
+    assert!(next.following.is_none());
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn what_is_prepared_and_open_holds_the_point_to_go_on_from_behind_a_statement_to
     let outcome = step.push(slice(200, Some(60), drop())).expect("folds");
     let [work] = outcome.closed.as_slice() else { panic!("one epoch ends") };
     assert_eq!((work.resume.clone(), work.end()), (Some(at(60)), &at(200)));
-    assert_eq!(work.statement.as_ref().map(|s| s.all_durable.clone()), Some(at(60)));
+    assert_eq!(work.following.as_ref().map(|f| f.statement.all_durable.clone()), Some(at(60)));
     let _ = step.push(slice(300, None, None)).expect("folds");
     let next = step.close().expect("gathers").expect("an epoch");
     assert_eq!(next.epoch.all_durable, at(60));

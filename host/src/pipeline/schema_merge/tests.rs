@@ -157,7 +157,7 @@ fn the_policy_passes_what_changes_nothing_follows_what_is_told_and_stops_at_the_
     let following = SchemaPolicy::default().merging(Some(merge("lake/{table}")));
     assert!(matches!(following.decide(harmless(), &seen()), Ok(Passed::Harmless)));
     let followed = following.decide(rename(), &seen());
-    assert!(matches!(followed, Ok(Passed::Edited(edits)) if edits.len() == 1));
+    assert!(matches!(followed, Ok(Passed::Edited(told)) if told.edits.len() == 1));
     insta::assert_snapshot!(following.decide(drop(), &seen()).expect_err("stops"), @"Alter of shop.orders at log.000001:400: ALTER TABLE orders (the target cannot follow: the target of a dropped table is not removed)");
     let before = Position::at("log.000001", 380);
     let accepting = SchemaPolicy::accepting(Some(before)).merging(Some(merge("lake/{table}")));
