@@ -137,6 +137,11 @@ impl Diagnose for RunError {
         match self {
             Self::Source(error) => error.hint(),
             Self::Plugin(error) => error.hint(),
+            Self::Follow { source: error @ lake::LakeError::Schema { .. }, .. } => Some(format!(
+                "{}; all before this statement is committed: or make the target fit by hand and go on \
+                 with `sluice run --accept-schema-change`",
+                error.hint().unwrap_or_default()
+            )),
             Self::Lake(error) | Self::Follow { source: error, .. } => error.hint(),
             Self::Checkpoint(error) => error.hint(),
             Self::Rejected(rejected) => Some(rejected_hint(&rejected.code)),

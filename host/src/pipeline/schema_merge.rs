@@ -1,6 +1,7 @@
 //! What a statement of the source becomes in the targets under `merge-schema`: edits of their columns and
 //! rows, or the reason why it cannot be told. Nothing is guessed: what is not known stops the pipeline.
 
+use arrow_array::Array;
 use binlog::definition::default_value;
 use change::definition::same_name;
 use change::{
@@ -133,7 +134,8 @@ fn added(column: &ColumnDefinition) -> Result<ColumnEdit, String> {
     let column_type = column.declared.column_type().ok_or_else(|| unknown("type"))?;
     let made = Column::made(&column.name, column_type, true);
     let default = default_value(column, &made).ok_or_else(|| unknown("default"))?;
-    Ok(ColumnEdit::Add { column: made, default: Some(default) })
+    let default = Some(default).filter(|value| value.is_valid(0));
+    Ok(ColumnEdit::Add { column: made, default })
 }
 
 /// Renames one after the other: none takes a name before its values have gone to another one.

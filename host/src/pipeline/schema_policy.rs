@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use change::definition::same_name;
 use change::{Position, SchemaChange, SchemaChangeKind, TableAction, TableName};
 use tracing::info;
 
@@ -64,6 +65,7 @@ impl SchemaPolicy {
     /// # Errors
     /// [`RunError::SchemaChange`] with the statement, the reason and the remedy.
     pub fn decide(&self, change: SchemaChange, seen: &SeenTables) -> Result<Passed, RunError> {
+        let change = spelled(change, seen);
         let position = &change.position;
         let before = &change.before;
         let is_there = |a: &Position| a.file == before.file && a.offset == before.offset;
@@ -76,7 +78,7 @@ impl SchemaPolicy {
             _ => change.tables.iter().find(had_rows).or_else(|| change.receives.first()),
         };
         let kind = change.kind;
-        let Some(table) = touched.cloned().filter(|_| !is_harmless(&change)) else {
+        let Some(table) = touched.cloned().filter(|_| !is_harmless(&change, seen)) else {
             info!(position = %position, ?kind, "schema change passed");
             return Ok(Passed::Harmless);
         };
@@ -84,7 +86,12 @@ impl SchemaPolicy {
             info!(position = %position, ?kind, "schema change accepted");
             return Ok(Passed::Accepted(change.tables));
         }
-        let reason = match self.merge.as_ref().map(|merge| merge.edits(&change, seen)) {
+        let edits = |merge: &SchemaMerge| match (merge.edits(&change, seen), untold(&change, seen))
+        {
+            (Ok(_), Some(table)) => Err(format!("what it does to {table} is not told")),
+            (edits, _) => edits,
+        };
+        let reason = match self.merge.as_ref().map(edits) {
             Some(Ok(edits)) if edits.is_empty() => return Ok(Passed::Harmless),
             Some(Ok(edits)) => {
                 info!(position = %position, ?kind, targets = edits.len(), "schema change followed");
@@ -103,8 +110,48 @@ impl SchemaPolicy {
     }
 }
 
+/// The statement with the names that rows had. A server that folds names leaves them in a statement as
+/// they were typed.
+fn spelled(mut change: SchemaChange, seen: &SeenTables) -> SchemaChange {
+    let alike = |a: &TableName, b: &TableName| {
+        same_name(&a.database, &b.database) && same_name(&a.table, &b.table)
+    };
+    let held: Vec<TableName> =
+        change.tables.iter().filter(|table| seen.may_hold(table)).cloned().collect();
+    let spell = |name: &mut TableName| {
+        if let Some(known) = held.iter().find(|known| alike(known, name))
+            && !held.contains(name)
+        {
+            name.clone_from(known);
+        }
+    };
+    for action in change.actions.iter_mut().flatten() {
+        match action {
+            TableAction::Renamed { from, to } => {
+                spell(from);
+                spell(to);
+            }
+            TableAction::Created { table, .. }
+            | TableAction::Dropped { table }
+            | TableAction::Truncated { table }
+            | TableAction::Altered { table, .. } => spell(table),
+        }
+    }
+    change
+}
+
+/// A table with rows that the statement names and of which no action tells what becomes of it.
+fn untold<'a>(change: &'a SchemaChange, seen: &SeenTables) -> Option<&'a TableName> {
+    let actions = change.actions.as_deref().unwrap_or_default();
+    let told = |table: &TableName| actions.iter().any(|action| action.tables().contains(&table));
+    change.tables.iter().find(|table| seen.may_hold(table) && !told(table))
+}
+
 /// Whether it is known to leave columns, keys and rows as they are.
-fn is_harmless(change: &SchemaChange) -> bool {
+fn is_harmless(change: &SchemaChange, seen: &SeenTables) -> bool {
+    if untold(change, seen).is_some() {
+        return false;
+    }
     let known = change.actions.as_ref().filter(|_| change.receives.is_empty());
     known.is_some_and(|all| !all.is_empty() && all.iter().all(TableAction::is_harmless))
 }
@@ -188,6 +235,47 @@ mod tests {
             change.receives.clone_from(&change.tables);
             let error = policy.decide(change, &SeenTables::default()).expect_err("rows come in");
             assert!(matches!(error, RunError::SchemaChange { .. }), "{error}");
+        }
+    }
+
+    /// An ALTER of this name, which may mean these tables.
+    fn altered(name: &str, tables: &[&str], edits: Vec<change::ColumnEdit>) -> SchemaChange {
+        let table = |name: &str| TableName::new("shop", name);
+        let rows = change::RowsEffect::None;
+        SchemaChange {
+            actions: Some(vec![TableAction::Altered { table: table(name), edits, rows }]),
+            tables: tables.iter().copied().map(table).collect(),
+            ..change(SchemaChangeKind::Alter)
+        }
+    }
+
+    #[test]
+    fn a_statement_in_another_letter_case_is_followed_by_the_table_that_had_rows() {
+        let path = change::PathTemplate::parse("lake/{table}").expect("a template");
+        let merge = SchemaMerge::without_plugins(path);
+        let policy = SchemaPolicy::default().merging(Some(merge));
+        let drop = || vec![change::ColumnEdit::Dropped { name: "note".to_owned() }];
+        let passed = policy.decide(altered("ORDERS", &["ORDERS", "orders"], drop()), &seen());
+        let Ok(Passed::Edited(followed)) = passed else { panic!("not followed: {passed:?}") };
+        let edits = followed.edits.iter();
+        let targets: Vec<_> = edits.map(|e| (e.target.to_string(), e.source.to_string())).collect();
+        assert_eq!(targets, [("lake/orders".to_owned(), "shop.orders".to_owned())]);
+        let harmless = altered("ORDERS", &["ORDERS", "orders"], Vec::new());
+        assert!(matches!(policy.decide(harmless, &seen()), Ok(Passed::Harmless)));
+    }
+
+    #[test]
+    fn a_table_of_which_no_action_tells_stops() {
+        let path = change::PathTemplate::parse("lake/{table}").expect("a template");
+        let merge = SchemaMerge::without_plugins(path);
+        let policy = SchemaPolicy::default().merging(Some(merge));
+        for edits in [Vec::new(), vec![change::ColumnEdit::Reordered]] {
+            let other = altered("lines", &["lines", "orders"], edits);
+            let error = policy.decide(other, &seen()).expect_err("orders may have changed");
+            assert!(
+                error.to_string().contains("what it does to shop.orders is not told"),
+                "{error}"
+            );
         }
     }
 

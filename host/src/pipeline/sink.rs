@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use change::{ColumnType, Position, TargetPath};
 use lake::stored::text;
-use lake::{Lake, MemoryTables, TargetChanges};
+use lake::{Durable, Lake, MemoryTables, TargetChanges};
 use serde_json::{Map, Value};
 
 use super::dead_letter;
@@ -12,6 +12,7 @@ use super::error::RunError;
 use super::fold_step::{EpochWork, Following};
 use super::resume;
 use super::schema_history::SchemaHistory;
+use super::schema_policy::SeenTables;
 use crate::checkpoint::{AfterEpoch, Checkpoint};
 
 /// Takes epochs in order.
@@ -82,6 +83,26 @@ impl TableSink {
     ) -> Self {
         Self { lake, checkpoint, history, digest, prefix }
     }
+
+    /// Stores how far all targets have come.
+    fn advance(
+        &mut self,
+        proof: &Durable,
+        epoch: u64,
+        resume: &Option<Position>,
+        sources: &SeenTables,
+    ) -> Result<(), RunError> {
+        let targets = self.lake.counters();
+        let targets = targets.map(|(path, n)| (resume::below(path, &self.prefix), n));
+        let after = AfterEpoch {
+            epoch,
+            resume: resume.clone(),
+            chain: self.digest.clone(),
+            sources: sources.clone(),
+            targets: targets.collect::<BTreeMap<_, _>>(),
+        };
+        Ok(self.checkpoint.advance(proof, after)?)
+    }
 }
 
 impl Sink for TableSink {
@@ -96,22 +117,16 @@ impl Sink for TableSink {
             self.lake.doubt(&work.doubted);
         }
         let resume = work.resume;
-        let mut proof = self.lake.commit(work.epoch).await?;
+        let proof = self.lake.commit(work.epoch).await?;
+        self.advance(&proof, epoch, &resume, &work.sources)?;
         if let Some(Following { statement, position, text }) = work.following {
+            // A statement that a target refuses is where the next run begins: there the operator may
+            // accept it.
             let edited = self.lake.edit(statement).await;
             let cannot = |source| RunError::Follow { position, statement: text, source };
-            proof = edited.map_err(cannot)?;
+            let proof = edited.map_err(cannot)?;
+            self.advance(&proof, epoch, &resume, &work.sources)?;
         }
-        let targets = self.lake.counters();
-        let targets = targets.map(|(path, n)| (resume::below(path, &self.prefix), n));
-        let after = AfterEpoch {
-            epoch,
-            resume,
-            chain: self.digest.clone(),
-            sources: work.sources,
-            targets: targets.collect::<BTreeMap<_, _>>(),
-        };
-        self.checkpoint.advance(&proof, after)?;
         // Without the checkpoint a run goes on where the targets say, which is never past it.
         let floor = self.lake.all_durable().or_else(|| {
             let state = self.checkpoint.state();

@@ -11,6 +11,7 @@ use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 use arrow_select::filter::filter_record_batch;
 use arrow_select::take::take;
 use arrow_select::zip::zip;
+use change::definition::same_name;
 use change::diagnose::REBUILD;
 use change::{Column, ColumnType, TableName, TargetPath};
 use parquet::file::metadata::ParquetMetaData;
@@ -126,13 +127,17 @@ impl Recast {
             after: Arc::clone(before),
             steps: Vec::new(),
             rows: edit.rows,
-            scope: scope_of(edit, sources)?,
+            scope: Scope::Nothing,
         };
         let mut fields: Vec<Field> = before.fields().iter().map(|f| f.as_ref().clone()).collect();
         for column in &edit.columns {
             recast.plan(edit, column, &mut fields, ids)?;
         }
         recast.after = Arc::new(Schema::new(fields));
+        // A type alone becomes wider in all rows: it does not matter whose they are.
+        if recast.rows == RowsEdit::Remove || recast.changes_values() {
+            recast.scope = scope_of(edit, sources)?;
+        }
         if policy == NewColumns::Refuse && recast.after != recast.before {
             return Err(refuse(
                 edit,
@@ -150,41 +155,58 @@ impl Recast {
         fields: &mut Vec<Field>,
         ids: &[String],
     ) -> Result<(), LakeError> {
-        let position = |fields: &[Field], name: &str| fields.iter().position(|f| f.name() == name);
-        let id = |name: &String, what: &str| match ids.contains(name) {
+        // Statements name columns in any letter case.
+        let position =
+            |fields: &[Field], name: &str| fields.iter().position(|f| same_name(f.name(), name));
+        let id = |name: &str, what: &str| match ids.iter().any(|id| same_name(id, name)) {
             true => Err(refuse(edit, format!("id column `{name}` is {what}"), REBUILD)),
             false => Ok(()),
         };
         match column {
             ColumnEdit::Add { column, default } => {
+                id(&column.name, "added")?;
                 let stored = stored_type(column.column_type);
+                let known = fields.len();
                 let at = take_up(edit, fields, &column.name, &stored)?;
                 let data_type = fields.get(at).map(Field::data_type).cloned().unwrap_or(stored);
                 let value = match default {
-                    None => None,
-                    Some(value) => {
+                    Some(value) if value.is_valid(0) => {
                         let value = stored::convert_column(column.column_type, value)?;
                         Some(arrow_cast::cast(&value, &data_type).map_err(wrong)?)
                     }
+                    _ => None,
                 };
-                self.steps.push(Step::Fill { column: at, value });
+                // A new column is NULL everywhere as it is.
+                if value.is_some() || at < known {
+                    self.steps.push(Step::Fill { column: at, value });
+                }
             }
             ColumnEdit::Drop { name } => id(name, "dropped")?,
             ColumnEdit::Rename { from, to } => {
                 id(from, "renamed")?;
-                let Some(source) = position(fields, from) else { return Ok(()) };
+                id(to, "taken by another column")?;
+                let Some(source) = position(fields, from) else {
+                    let reason = format!("column `{from}`, which gets another name, is not there");
+                    return Err(refuse(edit, reason, REBUILD));
+                };
                 let stored = fields.get(source).map(|f| f.data_type().clone());
                 let stored = stored.unwrap_or(DataType::Null);
                 let target = take_up(edit, fields, to, &stored)?;
                 self.steps.push(Step::Copy { from: source, to: target });
             }
             ColumnEdit::Retype { name, column_type } => {
-                if position(fields, name).is_some() {
-                    take_up(edit, fields, name, &stored_type(*column_type))?;
+                let known = position(fields, name).and_then(|at| fields.get(at));
+                if let Some(name) = known.map(|field| field.name().clone()) {
+                    take_up(edit, fields, &name, &stored_type(*column_type))?;
                 }
             }
         }
         Ok(())
+    }
+
+    /// Whether rows get other values, not only other types.
+    pub(crate) fn changes_values(&self) -> bool {
+        !self.steps.is_empty()
     }
 
     /// Whether all rows go, so that none has to be read.
@@ -284,6 +306,10 @@ fn take_up(
             "rename one of the two with the rename plugin",
         ));
     }
+    if let Some(reason) = stored::refused_name(name) {
+        let reason = format!("column `{name}` {reason}");
+        return Err(refuse(edit, reason, "rename the column in the source"));
+    }
     fields.push(Field::new(name, stored.clone(), true));
     Ok(fields.len().saturating_sub(1))
 }
@@ -311,7 +337,16 @@ fn scope_of(edit: &TableEdit, sources: Option<&SourceKeys>) -> Result<Scope, Lak
     });
     let constants: Vec<_> = constants.collect();
     // A table that has written no row yet has no constants.
-    Ok(if constants.is_empty() { Scope::Nothing } else { Scope::Where(constants) })
+    let others = || sources.tables.iter().filter(|t| t.table != own.table);
+    match constants.is_empty() {
+        _ if own.constants.is_empty() => Ok(Scope::Nothing),
+        _ if others().all(|other| other.constants.is_empty()) => Ok(Scope::All),
+        false => Ok(Scope::Where(constants)),
+        true => {
+            let reason = format!("no id column tells the rows of {} from others", own.table);
+            Err(refuse(edit, reason, REBUILD))
+        }
+    }
 }
 
 /// The rows whose id columns hold all constants.
@@ -320,7 +355,7 @@ fn meant(rows: &RecordBatch, constants: &[(String, Value)]) -> BooleanArray {
         constants.iter().map(|(name, constant)| (rows.column_by_name(name), constant)).collect();
     let is_meant = |row: usize| {
         columns.iter().all(|(column, constant)| {
-            let value = column.and_then(|c| text::value(c, row, false));
+            let value = column.and_then(|c| text::constant(c, row));
             value.is_some_and(|v| v == **constant)
         })
     };

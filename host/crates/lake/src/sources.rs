@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use arrow_array::ArrayRef;
 use arrow_ord::ord::{DynComparator, make_comparator};
-use arrow_schema::SortOptions;
+use arrow_schema::{SchemaRef, SortOptions};
 use change::{TableName, TargetPath};
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +47,22 @@ impl SourceKeys {
     pub(crate) fn of(schema: &StoredSchema) -> Self {
         let id_columns = schema.id_names().map(str::to_owned).collect();
         Self { id_columns, whole_row: schema.is_whole_row(), tables: Vec::new() }
+    }
+
+    /// Constants of numbers in the one form that they have, whatever their columns were when they were
+    /// remembered.
+    pub(crate) fn settle(&mut self, columns: &SchemaRef) {
+        for (at, name) in self.id_columns.iter().enumerate() {
+            let is_number = columns.field_with_name(name).is_ok_and(|field| {
+                field.data_type().is_integer() || field.data_type().is_decimal()
+            });
+            let known = self.tables.iter_mut().filter_map(|table| table.constants.get_mut(at));
+            for constant in known.flatten().filter(|_| is_number) {
+                if let Ok(value) = serde_json::from_str(constant) {
+                    *constant = text::number_constant(value).to_string();
+                }
+            }
+        }
     }
 
     /// A batch of a source table begins; `ids` are its id columns in the order of the target's schema.
@@ -225,5 +241,5 @@ fn listed<'a>(whole_row: bool, names: impl Iterator<Item = &'a str>) -> String {
 }
 
 fn constant(column: &ArrayRef, row: usize) -> Option<String> {
-    text::value(column, row, false).map(|v| v.to_string())
+    text::constant(column, row).map(|v| v.to_string())
 }

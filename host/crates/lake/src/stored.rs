@@ -218,16 +218,22 @@ pub fn delta_type(column_type: ColumnType) -> String {
     }
 }
 
+/// Why a Delta table cannot have a column of this name; none where it can.
+pub(crate) fn refused_name(name: &str) -> Option<&'static str> {
+    if name.is_empty() {
+        return Some("has an empty name");
+    }
+    let refused = "has one of the characters ` ,;{}()=`, a tab or a newline in its name, which Delta \
+                   tables cannot have";
+    name.contains(NAME_CHARACTERS_REFUSED).then_some(refused)
+}
+
 fn check_names(output: &OutputSchema) -> Result<(), LakeError> {
     let table = || output.source.clone();
     let mut seen: std::collections::HashMap<String, &str> = std::collections::HashMap::new();
     for column in &output.columns {
         let name = column.name.as_str();
-        let reason = if name.is_empty() {
-            "has an empty name"
-        } else if name.contains(NAME_CHARACTERS_REFUSED) {
-            "has one of the characters ` ,;{}()=`, a tab or a newline in its name, which Delta tables cannot have"
-        } else {
+        let Some(reason) = refused_name(name) else {
             if let Some(first) = seen.insert(name.to_lowercase(), name) {
                 let (first, second) = (first.to_owned(), name.to_owned());
                 return Err(FoldError::NameTwice { table: table(), first, second }.into());

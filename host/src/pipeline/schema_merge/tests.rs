@@ -63,7 +63,7 @@ fn told(actions: Vec<TableAction>) -> Result<String, String> {
         for column in edit.columns {
             let _ = match column {
                 ColumnEdit::Add { column, default } => {
-                    let null = default.is_some_and(|value| value.is_null(0));
+                    let null = default.is_none_or(|value| value.is_null(0));
                     write!(text, ", add {} {} null: {null}", column.name, column.column_type)
                 }
                 ColumnEdit::Drop { name } => write!(text, ", drop {name}"),

@@ -99,7 +99,11 @@ pub(super) fn told(clauses: &[Clause]) -> (Vec<ColumnEdit>, RowsEffect) {
                 edits.push(ColumnEdit::Added { column: column.column.clone(), at: None });
             }
             Clause::Drop { column, .. } => edits.push(ColumnEdit::Dropped { name: column.clone() }),
-            Clause::Rename { from, to, .. } => {
+            Clause::Rename { from, to, if_exists } => {
+                if *if_exists {
+                    let unknown = "a column gets another name where it is there";
+                    rows = worse(rows, RowsEffect::Unknown(unknown));
+                }
                 edits.push(ColumnEdit::Renamed { from: from.clone(), to: to.clone() });
             }
             Clause::Change { old, column, .. } => {

@@ -214,6 +214,23 @@ fn effect(environment: &Environment, clauses: &str) -> String {
 }
 
 #[test]
+fn ignore_and_names_that_may_be_absent_tell_nothing_of_rows() {
+    for (statement, expected) in [
+        ("ALTER IGNORE TABLE t ADD UNIQUE (a)", "IGNORE may delete or change rows"),
+        ("ALTER IGNORE TABLE nowhere ADD UNIQUE (a)", "IGNORE may delete or change rows"),
+        (
+            "ALTER TABLE nowhere RENAME COLUMN IF EXISTS a TO b",
+            "a column gets another name where it is there",
+        ),
+    ] {
+        let mut history = History::default();
+        let actions = run_in(&mut history, &strict(), &[T, statement]);
+        let [TableAction::Altered { rows, .. }] = actions.as_slice() else { panic!("{actions:?}") };
+        assert_eq!(*rows, RowsEffect::Unknown(expected), "{statement}");
+    }
+}
+
+#[test]
 fn what_an_alter_does_to_rows_is_told() {
     let cases = [
         ("ADD c int DEFAULT 5", "+c@Some(3)"),

@@ -200,7 +200,7 @@ fn dropped(mut cursor: Cursor<'_>, around: Around<'_>) -> Option<Definition> {
 
 fn altered(mut cursor: Cursor<'_>, around: Around<'_>) -> Option<Definition> {
     let _ = cursor.skip_any(&["ONLINE", "OFFLINE"]);
-    let _ = cursor.skip("IGNORE");
+    let ignores = cursor.skip("IGNORE");
     if cursor.skip_any(&["DATABASE", "SCHEMA"]) {
         return database(cursor, around, false);
     }
@@ -213,7 +213,11 @@ fn altered(mut cursor: Cursor<'_>, around: Around<'_>) -> Option<Definition> {
         let _ = cursor.next();
     }
     let _ = cursor.skip("NOWAIT");
-    Some(Definition::Alter { table, clauses: alter::clauses(cursor, around) })
+    let mut clauses = alter::clauses(cursor, around);
+    if ignores {
+        clauses.push(Clause::Rows("IGNORE may delete or change rows"));
+    }
+    Some(Definition::Alter { table, clauses })
 }
 
 /// `[name] [DEFAULT] CHARACTER SET [=] x …`.

@@ -57,6 +57,38 @@ pub fn value(column: &ArrayRef, row: usize, integer: bool) -> Option<Value> {
     })
 }
 
+/// A value as a constant that a target remembers: a number has the same form whatever type it is stored
+/// as, so that it stays itself where its column becomes wider.
+pub(crate) fn constant(column: &ArrayRef, row: usize) -> Option<Value> {
+    match column.data_type() {
+        DataType::Decimal128(_, scale) if row < column.len() && column.is_valid(row) => {
+            let value = column.as_primitive::<Decimal128Type>().value(row);
+            Some(shortest(value, *scale))
+        }
+        _ => value(column, row, false),
+    }
+}
+
+/// A constant as it was remembered of a number, in the form of [`constant`].
+pub(crate) fn number_constant(known: Value) -> Value {
+    let Value::String(text) = &known else { return known };
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let digits = format!("{whole}{fraction}").parse::<i128>();
+    match (digits, i8::try_from(fraction.len())) {
+        (Ok(digits), Ok(scale)) => shortest(digits, scale),
+        _ => known,
+    }
+}
+
+/// A decimal without zeros at its end; a whole one as an integer.
+fn shortest(mut value: i128, mut scale: i8) -> Value {
+    while scale > 0 && value % 10 == 0 {
+        value /= 10;
+        scale = scale.saturating_sub(1);
+    }
+    if scale == 0 { integer_value(value) } else { Value::String(decimal(value, scale)) }
+}
+
 /// Appends a TIME: `[-]HH:MM:SS.ffffff`, three or more digits of hours from 100 on.
 pub(crate) fn push_time(out: &mut Vec<u8>, micros: i64) {
     if micros < 0 {

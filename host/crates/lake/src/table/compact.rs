@@ -99,24 +99,28 @@ impl Table {
         }
         marker::pass(marker::COMPACT_AFTER_LOG_ENTRY);
         for file in &files {
-            read::keep_footer(
-                &self.home,
-                &self.shared.caches.footers,
-                &file.add.path,
-                &file.footer,
-            );
+            let footers = &self.shared.caches.footers;
+            if let Some(footer) = &file.footer {
+                read::keep_footer(&self.home, footers, &file.add.path, footer);
+            }
         }
         tracing::info!(target = %target, files = names.len(), into = files.len(),
             rows = files.iter().map(|f| f.rows).sum::<u64>(), "compacted");
         Ok(())
     }
 
-    /// The id columns by index, where the table tells them.
+    /// The id columns by name, where the table, its commits or the changes of an epoch told them.
+    pub(crate) fn id_names(&self) -> Option<Vec<String>> {
+        let told = || self.progress.sources.as_ref().map(|sources| sources.id_columns.clone());
+        self.ids.clone().or_else(told)
+    }
+
+    /// The id columns by index, where they are known.
     pub(crate) fn known_ids(&self) -> Option<Vec<usize>> {
         if self.is_whole_row() {
             return Some((0..self.state.arrow.fields().len()).collect());
         }
-        let names = self.ids.as_ref()?;
+        let names = self.id_names().filter(|names| !names.is_empty())?;
         let indexes: Result<Vec<usize>, _> =
             names.iter().map(|n| self.state.arrow.index_of(n)).collect();
         indexes.ok()

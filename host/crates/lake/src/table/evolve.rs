@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use delta_kernel::schema::{StructField, StructType};
 use deltalake::kernel::{Action, Metadata, MetadataExt, Protocol};
@@ -94,6 +95,11 @@ impl Table {
         if columns.is_empty() {
             return Ok(());
         }
+        if !changes.schema.is_whole_row() && !self.is_whole_row() {
+            // A table that others made does not tell them.
+            let names = || changes.schema.id_names().map(str::to_owned).collect();
+            self.ids.get_or_insert_with(names);
+        }
         let (target, source) = (changes.target.clone(), changes.schema.source().clone());
         let edit = TableEdit { target, source, rows: RowsEdit::Keep, columns };
         self.edit_at(&edit, None).await
@@ -102,7 +108,7 @@ impl Table {
     async fn edit_at(&mut self, edit: &TableEdit, step: Option<&Step>) -> Result<(), LakeError> {
         for _ in 0..ATTEMPTS_MAX {
             // Where whole rows are compared, no column is the one that a row is found by.
-            let ids = self.ids.clone().filter(|_| !self.is_whole_row()).unwrap_or_default();
+            let ids = self.id_names().filter(|_| !self.is_whole_row()).unwrap_or_default();
             let sources = self.source_keys();
             let policy = self.settings().new_columns;
             let recast = Recast::of(edit, &self.state.arrow, &ids, sources.as_ref(), policy)?;
@@ -196,29 +202,70 @@ impl Table {
         files: &mut Vec<NewFile>,
     ) -> Result<(), LakeError> {
         let rules = &self.settings().maintenance;
-        // New columns come at the end: the indexes of the id columns are the same ones.
-        let ids = self.known_ids().unwrap_or_default();
+        // New columns come at the end: the indexes of the id columns are the same ones. Where they are
+        // not known, or are values that change, the rows stay in the order in which they lie.
+        let is_ordered = !(self.is_whole_row() && recast.changes_values());
+        let ids = self.known_ids().filter(|_| is_ordered).unwrap_or_default();
+        let first = files.len();
+        let mut count = RowCount::default();
         let (schema, file_bytes) = (Arc::clone(&recast.after), rules.file_bytes);
         let mut encoder =
             Encoder::new(Layout { schema: Arc::clone(&schema), ids: ids.clone(), file_bytes });
         let weight = Weight::of(footer.metadata());
         let rows = weight.rows_in(rules.memory_bytes_max / 4, read::BATCH_ROWS);
         let dead = locate::dead_rows(&self.home, &self.shared.caches, file).await?;
+        let all = u64::try_from(footer.metadata().file_metadata().num_rows()).unwrap_or(0);
+        let live = all.saturating_sub(dead.len());
         let mut run = Run::open(&self.home, file.name(), footer, &schema, &ids, dead, rows)?;
-        if merge::is_sorted(footer, &self.state.arrow, &ids) {
+        if ids.is_empty() || merge::is_sorted(footer, &self.state.arrow, &ids) {
             while let Some(batch) = run.next().await? {
-                let batch = recast.apply(&batch)?;
+                let batch = count.apply(recast, &batch)?;
                 self.encode_into(&mut encoder, &batch, DataChange::Yes, files).await?;
             }
         } else {
             let merge = Merge::new(&schema, &ids, Vec::new(), BATCH_ROWS_MAX)?;
             let bytes = usize::try_from(rules.memory_bytes_max / 6).unwrap_or(usize::MAX);
             while let Some(piece) = merge.sorted_piece(&mut run, bytes).await? {
-                let piece = recast.apply(&piece)?;
+                let piece = count.apply(recast, &piece)?;
                 self.encode_into(&mut encoder, &piece, DataChange::Yes, files).await?;
                 self.finish_into(&mut encoder, DataChange::Yes, files).await?;
             }
         }
-        self.finish_into(&mut encoder, DataChange::Yes, files).await
+        self.finish_into(&mut encoder, DataChange::Yes, files).await?;
+        // Of a table with many files every footer would be held.
+        let new = files.iter_mut().skip(first);
+        let written = new.fold(0_u64, |sum, file| {
+            file.footer = None;
+            sum.saturating_add(file.rows)
+        });
+        count.check(live, written)
+    }
+}
+
+/// The rows of a file on their way into new ones.
+#[derive(Default)]
+struct RowCount {
+    read: u64,
+    removed: u64,
+}
+
+impl RowCount {
+    fn apply(&mut self, recast: &Recast, rows: &RecordBatch) -> Result<RecordBatch, LakeError> {
+        let after = recast.apply(rows)?;
+        let (read, left) = (rows.num_rows() as u64, after.num_rows() as u64);
+        self.read = self.read.saturating_add(read);
+        self.removed = self.removed.saturating_add(read.saturating_sub(left));
+        Ok(after)
+    }
+
+    /// Whether every live row of the file was written, or removed by the statement: the file goes.
+    fn check(&self, live: u64, written: u64) -> Result<(), LakeError> {
+        if self.read == live && written.saturating_add(self.removed) == live {
+            return Ok(());
+        }
+        let Self { read, removed } = self;
+        Err(LakeError::Internal(format!(
+            "of {live} rows of a file {read} were read, {removed} removed and {written} written"
+        )))
     }
 }

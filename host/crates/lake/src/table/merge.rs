@@ -139,6 +139,10 @@ impl Merge {
         runs: Vec<Run>,
         batch_rows: usize,
     ) -> Result<Self, LakeError> {
+        if ids.is_empty() {
+            // Without a key no row has a place, and none would come out.
+            return Err(LakeError::Internal("rows cannot be merged without id columns".into()));
+        }
         let fields = ids.iter().filter_map(|i| schema.fields().get(*i));
         let fields = fields.map(|f| SortField::new(f.data_type().clone())).collect();
         Ok(Self {

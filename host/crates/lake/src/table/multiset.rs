@@ -72,6 +72,7 @@ impl Table {
         }
         let wanted = Arc::new(Wanted::of(changes, &self.state.arrow)?);
         let mut left = wanted.counts.clone();
+        let mut others = wanted.counts.clone();
         let mut open: u64 = left.iter().copied().map(u64::from).sum();
         let mut scans: Vec<Scan> = Vec::new();
         let mut found = BTreeMap::new();
@@ -91,8 +92,9 @@ impl Table {
         // In the order of the names: which rows go must not depend on which file was read first.
         let mut work = work.buffered(FILES_AT_ONCE);
         while open > 0 {
-            let Some(scan) = work.try_next().await? else { break };
+            let Some(mut scan) = work.try_next().await? else { break };
             open = open.saturating_sub(take(&scan, &scan.own, &mut left, &mut found));
+            keep_first(&mut scan.other, &mut others);
             if !scan.other.is_empty() {
                 scans.push(scan);
             }
@@ -106,6 +108,18 @@ impl Table {
         }
         Ok(found)
     }
+}
+
+/// Of each row no more hits than there is room for over all files: others are never taken.
+fn keep_first(hits: &mut Hits, room: &mut [u32]) {
+    hits.retain(|(number, _)| match room.get_mut(*number) {
+        Some(left) if *left > 0 => {
+            *left = left.saturating_sub(1);
+            true
+        }
+        _ => false,
+    });
+    hits.shrink_to_fit();
 }
 
 /// Takes hits as long as they are wanted; gives how many it took.

@@ -48,6 +48,9 @@ impl Table {
             ids,
             unfit: BTreeSet::new(),
         };
+        if let Some(sources) = &mut table.progress.sources {
+            sources.settle(&table.state.arrow);
+        }
         if !trusted {
             table.doubt();
         }

@@ -239,7 +239,9 @@ impl Table {
             self.take_shape(shape)?;
         }
         for file in prepared.files {
-            read::keep_footer(&self.home, &caches.footers, &file.add.path, &file.footer);
+            if let Some(footer) = &file.footer {
+                read::keep_footer(&self.home, &caches.footers, &file.add.path, footer);
+            }
         }
         for (name, dead) in prepared.deaths.dead {
             if let Some(vector) = prepared.deaths.vectors.get(&name) {

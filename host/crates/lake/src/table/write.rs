@@ -153,7 +153,8 @@ impl Encoder {
 pub(crate) struct NewFile {
     pub(crate) add: Add,
     pub(crate) rows: u64,
-    pub(crate) footer: ArrowReaderMetadata,
+    /// Where it is worth being kept.
+    pub(crate) footer: Option<ArrowReaderMetadata>,
 }
 
 /// Encodes all rows of a batch.
@@ -203,5 +204,5 @@ pub(crate) async fn store(
         default_row_commit_version: None,
         clustering_provider: None,
     };
-    Ok(NewFile { add, rows, footer: file.footer })
+    Ok(NewFile { add, rows, footer: Some(file.footer) })
 }

@@ -317,3 +317,156 @@ fn rows_without_a_key_follow_in_a_target_of_their_own_only() {
     assert!(!recast(&["b"]).expect("none of its rows").empties());
     insta::assert_snapshot!(recast(&["a", "b"]).expect_err("refused"), @"/lake/t: the columns do not fit the table: nothing tells the rows of shop.a from those of other tables");
 }
+
+/// As if others had made the table: it tells neither its id columns nor a pipeline.
+async fn made_by_others() -> Edited {
+    let root = tempfile::tempdir().expect("a folder");
+    let lake = Lake::open(options(root.path())).await.expect("opened");
+    let target = target(root.path(), "t");
+    let mut t = Edited { root, lake, target, number: 0 };
+    let values = vec![("v", ColumnType::Int16, int16(&[Some(1), Some(2)]))];
+    t.write("a", &[1, 2], values).await;
+    foreign::strip_sluice(&std::path::Path::new(&*t.target.0).join("_delta_log"));
+    t.lake = Lake::open(options(t.root.path())).await.expect("opened");
+    t
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_others_made_keeps_its_rows_where_its_columns_change() {
+    // A wider type comes with the first row.
+    let mut t = made_by_others().await;
+    let wide: ArrayRef = Arc::new(Int64Array::from(vec![1 << 40]));
+    t.number = 0;
+    t.write("a", &[3], vec![("v", ColumnType::Int64, wide)]).await;
+    insta::assert_snapshot!(t.lines().await, @r#"
+    {"shard":"a","id":1,"v":1}
+    {"shard":"a","id":2,"v":2}
+    {"shard":"a","id":3,"v":1099511627776}
+    "#);
+    // Behind a restart the table still tells no id columns, its commits do.
+    t.lake = Lake::open(options(t.root.path())).await.expect("opened");
+    let five: ArrayRef = Arc::new(Int64Array::from(vec![5]));
+    t.columns(vec![add("w", ColumnType::Int64, Some(five.clone()))]).await;
+    insta::assert_snapshot!(t.lines().await, @r#"
+    {"shard":"a","id":1,"v":1,"w":5}
+    {"shard":"a","id":2,"v":2,"w":5}
+    {"shard":"a","id":3,"v":1099511627776,"w":5}
+    "#);
+    // A statement before any row: nothing at all is known of them.
+    let mut t = made_by_others().await;
+    t.columns(vec![add("w", ColumnType::Int64, Some(five))]).await;
+    insta::assert_snapshot!(t.lines().await, @r#"
+    {"shard":"a","id":1,"v":1,"w":5}
+    {"shard":"a","id":2,"v":2,"w":5}
+    "#);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_column_that_is_null_everywhere_rewrites_no_file() {
+    let mut t = Edited::new().await;
+    let files = |folder: &str| {
+        let names = std::fs::read_dir(folder).expect("a folder").flatten().map(|e| e.file_name());
+        names.collect::<std::collections::BTreeSet<_>>()
+    };
+    let before = files(&t.target.0);
+    let null: ArrayRef = Arc::new(Int64Array::from(vec![None]));
+    t.columns(vec![add("w", ColumnType::Int64, Some(null))]).await;
+    assert_eq!(files(&t.target.0), before, "no data file is new");
+    let log = std::path::Path::new(&*t.target.0).join("_delta_log/00000000000000000005.json");
+    let entry = std::fs::read_to_string(log).expect("the newest entry");
+    assert!(entry.contains("\"w\"") || entry.contains("\\\"w\\\""), "{entry}");
+    assert!(!entry.contains("\"remove\":"), "{entry}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_are_found_in_any_letter_case_and_missing_ones_stop() {
+    let mut t = Edited::new().await;
+    t.columns(vec![ColumnEdit::Rename { from: "V".into(), to: "w".into() }]).await;
+    t.columns(vec![ColumnEdit::Retype { name: "W".into(), column_type: ColumnType::Int64 }]).await;
+    insta::assert_snapshot!(t.lines().await, @r#"
+    {"shard":"a","id":1,"v":1,"w":1}
+    {"shard":"a","id":2,"v":null,"w":null}
+    {"shard":"b","id":1,"v":3,"w":null}
+    "#);
+    let report = crate::show(&t.target.0, &StoreOptions::default()).await.expect("shown");
+    assert_eq!(report.columns[3].data_type, "long");
+    let cases = [
+        ColumnEdit::Drop { name: "ID".into() },
+        ColumnEdit::Rename { from: "gone".into(), to: "x".into() },
+        ColumnEdit::Rename { from: "v".into(), to: "x y".into() },
+        add("x=y", ColumnType::Int16, None),
+        add("id", ColumnType::Int64, None),
+    ];
+    let mut texts = Vec::new();
+    for case in cases {
+        let mut t = Edited::new().await;
+        let error = t.edit(RowsEdit::Keep, vec![case]).await.expect_err("refused");
+        texts.push(foreign::plain(&t.target, &error));
+    }
+    insta::assert_snapshot!(texts.join("\n"), @r"
+    TARGET: the columns do not fit the table: id column `ID` is dropped
+    TARGET: the columns do not fit the table: column `gone`, which gets another name, is not there
+    TARGET: the columns do not fit the table: column `x y` has one of the characters ` ,;{}()=`, a tab or a newline in its name, which Delta tables cannot have
+    TARGET: the columns do not fit the table: column `x=y` has one of the characters ` ,;{}()=`, a tab or a newline in its name, which Delta tables cannot have
+    TARGET: the columns do not fit the table: id column `id` is added
+    ");
+}
+
+#[test]
+fn a_number_is_the_same_constant_in_a_wider_type() {
+    let columns = |data_type| Arc::new(Schema::new(vec![Field::new("shard", data_type, true)]));
+    let mut keys = SourceKeys {
+        id_columns: vec!["shard".into()],
+        whole_row: false,
+        tables: ["a", "b"].map(source_key).to_vec(),
+    };
+    for (known, wide) in [("7", "7"), ("\"7\"", "7"), ("\"7.00\"", "7"), ("\"7.50\"", "\"7.5\"")] {
+        keys.tables[0].constants = vec![Some(known.to_owned())];
+        keys.settle(&columns(DataType::Decimal128(20, 2)));
+        assert_eq!(keys.tables[0].constants, [Some(wide.to_owned())], "{known}");
+    }
+    keys.tables[0].constants = vec![Some("\"7.50\"".to_owned())];
+    keys.settle(&columns(DataType::Utf8));
+    assert_eq!(keys.tables[0].constants, [Some("\"7.50\"".to_owned())], "a text stays");
+    // TRUNCATE finds the rows of a table whose constant was remembered of an integer.
+    let before = columns(DataType::Decimal128(20, 0));
+    keys.tables[0].constants = vec![Some("7".to_owned())];
+    keys.tables[1].constants = vec![Some("8".to_owned())];
+    let edit = TableEdit {
+        target: TargetPath("/lake/t".into()),
+        source: TableName::new("shop", "a"),
+        rows: RowsEdit::Remove,
+        columns: vec![],
+    };
+    let recast = Recast::of(&edit, &before, &[], Some(&keys), NewColumns::Add).expect("told");
+    let shards = arrow_array::Decimal128Array::from(vec![7, 8, 7]);
+    let shards: ArrayRef = Arc::new(shards.with_precision_and_scale(20, 0).expect("fits"));
+    let rows = RecordBatch::try_new(before.clone(), vec![shards]).expect("a batch");
+    assert_eq!(recast.apply(&rows).expect("applied").num_rows(), 1);
+    // Rows were written, and no column tells them.
+    keys.tables[0].constants = vec![None];
+    let error = Recast::of(&edit, &before, &[], Some(&keys), NewColumns::Add);
+    insta::assert_snapshot!(error.expect_err("refused"), @"/lake/t: the columns do not fit the table: no id column tells the rows of shop.a from others");
+}
+
+#[test]
+fn whole_rows_of_two_tables_become_wider_together() {
+    let edit = |columns| TableEdit {
+        target: TargetPath("/lake/t".into()),
+        source: TableName::new("shop", "a"),
+        rows: RowsEdit::Keep,
+        columns,
+    };
+    let sources = SourceKeys {
+        id_columns: vec!["v".into()],
+        whole_row: true,
+        tables: ["a", "b"].map(source_key).to_vec(),
+    };
+    let columns = Arc::new(Schema::new(vec![Field::new("v", DataType::Int16, true)]));
+    let recast =
+        |columns_| Recast::of(&edit(columns_), &columns, &[], Some(&sources), NewColumns::Add);
+    let wide = vec![ColumnEdit::Retype { name: "v".into(), column_type: ColumnType::Int64 }];
+    assert_eq!(recast(wide).expect("wider").after.field(0).data_type(), &DataType::Int64);
+    recast(vec![add("w", ColumnType::Int16, None)]).expect("NULL everywhere");
+    recast(vec![ColumnEdit::Rename { from: "v".into(), to: "w".into() }]).expect_err("whose rows?");
+}
