@@ -125,7 +125,10 @@ fn seen_by_both(state: &State, recovered: &Recovered) -> SeenTables {
     for (target, known) in &recovered.targets {
         let stored = state.targets.get(&*target.0).copied().unwrap_or(0);
         match &known.sources {
-            Some(sources) => seen.names.extend(sources.tables.iter().map(|s| s.table.clone())),
+            Some(sources) => {
+                seen.names.extend(sources.tables.iter().map(|s| s.table.clone()));
+                seen.others |= sources.incomplete && known.counter > stored;
+            }
             // Commits that the checkpoint has not seen, of tables that nobody remembers.
             None => seen.others |= known.counter > stored,
         }
@@ -135,12 +138,11 @@ fn seen_by_both(state: &State, recovered: &Recovered) -> SeenTables {
 
 /// Without the checkpoint only the targets tell which tables had rows.
 fn seen_by_targets(recovered: &Recovered) -> SeenTables {
-    let known = |t: &RecoveredTarget| t.sources.clone().map(|s| s.tables);
-    let all: Vec<_> = recovered.targets.values().map(known).collect();
-    SeenTables {
-        others: all.iter().any(Option::is_none),
-        names: all.into_iter().flatten().flatten().map(|source| source.table).collect(),
-    }
+    let is_lost = |t: &RecoveredTarget| t.sources.as_ref().is_none_or(|s| s.incomplete);
+    let others = recovered.targets.values().any(is_lost);
+    let known = recovered.targets.values().filter_map(|t| t.sources.as_ref());
+    let names = known.flat_map(|sources| &sources.tables).map(|source| source.table.clone());
+    SeenTables { others, names: names.collect() }
 }
 
 /// Every target still has the commits that the checkpoint has seen.

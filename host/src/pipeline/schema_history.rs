@@ -126,7 +126,7 @@ impl SchemaHistory {
         Self::of(&checkpoint.to_string_lossy(), &targets, store).await
     }
 
-    async fn of(
+    pub(super) async fn of(
         checkpoint: &str,
         targets: &str,
         store: &StoreOptions,

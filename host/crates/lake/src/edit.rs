@@ -319,6 +319,10 @@ fn refuse(edit: &TableEdit, reason: String, hint: &str) -> LakeError {
 }
 
 fn scope_of(edit: &TableEdit, sources: Option<&SourceKeys>) -> Result<Scope, LakeError> {
+    if sources.is_some_and(|sources| sources.incomplete) {
+        let reason = "which of its rows are of which source table is not known any more";
+        return Err(refuse(edit, reason.to_owned(), REBUILD));
+    }
     let Some(sources) = sources.filter(|s| !s.tables.is_empty()) else { return Ok(Scope::All) };
     let Some(own) = sources.tables.iter().find(|t| t.table == edit.source) else {
         return Ok(Scope::Nothing);

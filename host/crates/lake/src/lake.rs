@@ -356,7 +356,7 @@ impl Lake {
         };
         for table in self.tables.values_mut() {
             let sources = table.progress().sources.as_ref();
-            if sources.is_none_or(|known| known.tables.iter().any(|s| is_meant(&s.table))) {
+            if sources.is_none_or(|k| k.incomplete || k.tables.iter().any(|s| is_meant(&s.table))) {
                 table.doubt();
             }
         }

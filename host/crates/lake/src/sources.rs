@@ -28,6 +28,10 @@ pub struct SourceKeys {
     /// and the tables need not be told apart.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub whole_row: bool,
+    /// Whether the target has rows of source tables that are not among these: the record of them was
+    /// lost once.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub incomplete: bool,
     /// The source tables, in the order in which they reached the target.
     pub tables: Vec<SourceKey>,
 }
@@ -46,7 +50,8 @@ impl SourceKeys {
     /// The state of a new target.
     pub(crate) fn of(schema: &StoredSchema) -> Self {
         let id_columns = schema.id_names().map(str::to_owned).collect();
-        Self { id_columns, whole_row: schema.is_whole_row(), tables: Vec::new() }
+        let whole_row = schema.is_whole_row();
+        Self { id_columns, whole_row, incomplete: false, tables: Vec::new() }
     }
 
     /// Constants of numbers in the one form that they have, whatever their columns were when they were

@@ -118,10 +118,17 @@ impl Table {
     /// How the source tables are told apart, as far as the log still knows; the order of the id
     /// columns stands in the table's properties as well.
     pub(crate) fn source_keys(&self) -> Option<SourceKeys> {
-        let known = self.progress.sources.clone();
+        // Of a table that others made not even the id columns are left.
+        let known = self.progress.sources.clone().filter(|known| !known.id_columns.is_empty());
         let whole_row = self.is_whole_row();
-        let of = |id_columns| SourceKeys { id_columns, whole_row, tables: Vec::new() };
+        let of = |id_columns| SourceKeys { id_columns, whole_row, ..SourceKeys::default() };
         known.or_else(|| self.state.id_columns().map(of))
+    }
+
+    /// Whether the pipeline wrote rows of which nothing tells the source table any more.
+    pub(crate) fn sources_are_lost(&self) -> bool {
+        let has_rows = self.state.files.iter().next().is_some();
+        has_rows && self.progress.sources.as_ref().is_some_and(|sources| sources.incomplete)
     }
 
     /// Whether the table is a multiset of whole rows.
@@ -265,7 +272,7 @@ fn further(known: Option<Position>, next: &Position) -> Option<Position> {
 impl Table {
     /// As where the newest commit of the pipeline is not in the log any more.
     pub(crate) fn forget_sources_for_test(&mut self) {
-        self.progress.sources = None;
+        self.progress.sources = Some(self.state.lost_sources());
     }
 
     /// Takes over what others committed.

@@ -73,7 +73,12 @@ fn a_lost_checkpoint_counts_every_table_of_unknown_sources_as_seen() {
 fn sources_of(table: &str) -> Option<lake::SourceKeys> {
     let table = change::TableName::new("shop", table);
     let tables = vec![lake::sources::SourceKey { table, constants: Vec::new() }];
-    Some(lake::SourceKeys { id_columns: vec!["id".to_owned()], whole_row: false, tables })
+    Some(lake::SourceKeys {
+        id_columns: vec!["id".to_owned()],
+        whole_row: false,
+        incomplete: false,
+        tables,
+    })
 }
 
 #[test]
@@ -89,6 +94,12 @@ fn an_older_copy_of_the_checkpoint_forgets_no_table_that_a_target_knows() {
     assert!(resume.sources.others);
     let resume = decide(Some(&state(100, 4, &[("a", 3)])), &found, CHAIN).expect("goes on");
     assert!(!resume.sources.others, "the checkpoint has seen all of them");
+    // The table still tells its id columns, which says nothing of the source tables.
+    let lost = lake::SourceKeys { incomplete: true, ..sources_of("orders").expect("known") };
+    let found = recovered(&[("a", target(Some(lost)))]);
+    let resume = decide(Some(&state(100, 4, &[("a", 2)])), &found, CHAIN).expect("goes on");
+    assert!(resume.sources.others);
+    assert!(decide(None, &found, CHAIN).expect("goes on").sources.others);
 }
 
 #[test]

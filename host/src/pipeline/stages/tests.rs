@@ -5,16 +5,19 @@ use std::time::Duration;
 
 use arrow_array::{ArrayRef, Int64Array, StringArray};
 use change::{
-    Batch, Column, ColumnType, ImageKind, Images, Mark, PathTemplate, Position, SchemaChange,
-    SchemaChangeKind, TableName, TableSchema, TargetPath, Transaction,
+    Batch, Column, ColumnType, Diagnose, ImageKind, Images, Mark, PathTemplate, Position,
+    SchemaChange, SchemaChangeKind, TableAction, TableName, TableSchema, TargetPath, Transaction,
 };
-use lake::{Fold, FoldOptions};
+use lake::{Fold, FoldOptions, Lake, LakeOptions};
 use plugin::{Chain, Engine, EngineOptions};
 
 use super::*;
+use crate::checkpoint::Checkpoint;
 use crate::pipeline::fold_step::EpochLimits;
+use crate::pipeline::schema_history::SchemaHistory;
+use crate::pipeline::schema_merge::SchemaMerge;
 use crate::pipeline::schema_policy::{SchemaPolicy, SeenTables};
-use crate::pipeline::sink::{AnySink, MemorySink};
+use crate::pipeline::sink::{AnySink, MemorySink, TableSink};
 
 fn schema() -> Arc<TableSchema> {
     Arc::new(TableSchema {
@@ -238,6 +241,78 @@ async fn a_schema_change_stops_before_itself_and_after_a_commit_of_all_before_it
             assert_eq!(sink.position, Some(Position::at("log.000001", 180)));
         }
     }
+}
+
+/// Runs slices into tables and a checkpoint below a folder; gives how it ended and what the checkpoint
+/// knows then.
+async fn run_into_tables(
+    root: &std::path::Path,
+    slices: Vec<LogSlice>,
+    accepted: Option<Position>,
+) -> (Result<(), RunError>, crate::checkpoint::State) {
+    let text = root.to_str().expect("UTF-8");
+    let path = PathTemplate::parse(&format!("{text}/lake/{{table}}")).expect("a template");
+    let lake = Lake::open(LakeOptions::new(path.clone(), "shop", "chain")).await.expect("opens");
+    let folder = root.join("checkpoint");
+    let checkpoint = Checkpoint::open(&folder, "shop").expect("opens");
+    let known = checkpoint.state().cloned();
+    let (beside, store) = (format!("{text}/lake/_sluice/shop"), lake::StoreOptions::default());
+    let history = SchemaHistory::of(&format!("{text}/definitions"), &beside, &store).await;
+    let mut sink = TableSink::new(
+        lake,
+        checkpoint,
+        history.expect("opens"),
+        "chain".to_owned(),
+        format!("{text}/lake"),
+    );
+    let options = FoldOptions {
+        path: path.clone(),
+        targets_max: 10,
+        deletes: lake::Deletes::Remove,
+        covered: std::collections::HashMap::new(),
+        sources: std::collections::HashMap::new(),
+    };
+    let fold = FoldStep::new(
+        Fold::new(options),
+        EpochLimits { trigger: TRIGGERS[1], bytes_max: 1 << 20 },
+        SchemaPolicy::accepting(accepted).merging(Some(SchemaMerge::without_plugins(path))),
+        known.as_ref().map_or(1, |state| state.epoch + 1),
+        known.as_ref().map_or(Position::at("log.000001", 4), |state| state.position.clone()),
+        known.map(|state| state.sources).unwrap_or_default(),
+    );
+    let meter = Arc::new(Meter::default());
+    let ended = in_order(slices.into_iter(), transform(), fold, &mut sink, &meter, never()).await;
+    let state = Checkpoint::peek(&folder, "shop").expect("read").expect("stored");
+    (ended, state)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_that_a_target_refuses_can_be_accepted() {
+    let orders = TableName::new("shop", "orders");
+    let edit = change::ColumnEdit::Renamed { from: "id".to_owned(), to: "number".to_owned() };
+    let rows = change::RowsEffect::None;
+    let mut refused = slice(200, &[]);
+    refused.schema_change = Some(SchemaChange {
+        kind: SchemaChangeKind::Alter,
+        tables: vec![orders.clone()],
+        receives: Vec::new(),
+        actions: Some(vec![TableAction::Altered { table: orders, edits: vec![edit], rows }]),
+        statement: "ALTER TABLE orders RENAME COLUMN id TO number".to_owned(),
+        position: Position::at("log.000001", 190),
+        before: Position::at("log.000001", 180),
+    });
+    let root = tempfile::tempdir().expect("a folder");
+    let rows = slice(100, &[(ImageKind::Insert, 1, "new")]);
+    // The rows before it come in the same run.
+    let (ended, state) = run_into_tables(root.path(), vec![rows, refused.clone()], None).await;
+    let error = ended.expect_err("refused");
+    assert!(matches!(error, RunError::Follow { .. }), "{error}");
+    assert!(error.hint().is_some_and(|hint| hint.contains("--accept-schema-change")));
+    assert_eq!(state.position, Position::at("log.000001", 180));
+    let accepted = Some(state.position);
+    let (ended, state) = run_into_tables(root.path(), vec![refused], accepted).await;
+    ended.expect("accepted");
+    assert_eq!(state.position, Position::at("log.000001", 200));
 }
 
 /// Hands out some slices, and is then as silent as an idle server; it says when it has come there.

@@ -466,7 +466,9 @@ async fn what_is_doubted_is_looked_for_even_after_a_restart() {
         let mut changes = changes(target, &schema, KeyKind::Int32, &net);
         let source = SourceKey { table: TableName::new("shop", "orders"), constants: Vec::new() };
         let id_columns = vec!["id0".to_owned()];
-        changes.sources = SourceKeys { id_columns, whole_row: false, tables: vec![source] }.into();
+        changes.sources =
+            SourceKeys { id_columns, whole_row: false, incomplete: false, tables: vec![source] }
+                .into();
         changes
     };
     let mut lake = Lake::open(options(root.path())).await.expect("opened");

@@ -109,7 +109,8 @@ impl Table {
         for _ in 0..ATTEMPTS_MAX {
             // Where whole rows are compared, no column is the one that a row is found by.
             let ids = self.id_names().filter(|_| !self.is_whole_row()).unwrap_or_default();
-            let sources = self.source_keys();
+            let lost = self.progress.sources.clone().filter(|_| self.sources_are_lost());
+            let sources = lost.or_else(|| self.source_keys());
             let policy = self.settings().new_columns;
             let recast = Recast::of(edit, &self.state.arrow, &ids, sources.as_ref(), policy)?;
             let shape = match recast.after == self.state.arrow {

@@ -277,3 +277,18 @@ impl Group {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn over_all_files_no_more_hits_of_a_row_are_held_than_are_wanted() {
+        let mut room = [2, 1];
+        let mut files = [vec![(0, 5), (1, 6)], vec![(0, 1), (1, 2), (0, 3)], vec![(0, 9)]];
+        for hits in &mut files {
+            keep_first(hits, &mut room);
+        }
+        assert_eq!(files, [vec![(0, 5), (1, 6)], vec![(0, 1)], vec![]]);
+    }
+}

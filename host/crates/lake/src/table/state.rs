@@ -11,6 +11,7 @@ use deltalake::kernel::{Metadata, Protocol, Snapshot, Transaction};
 use futures::TryStreamExt;
 
 use crate::error::LakeError;
+use crate::sources::SourceKeys;
 use crate::storage::Home;
 use crate::table::columns;
 use crate::table::entry::{self, Entry};
@@ -95,6 +96,16 @@ impl State {
         })
     }
 
+    /// What is left of the source tables where the pipeline's newest commit is not in the log any more.
+    pub(crate) fn lost_sources(&self) -> SourceKeys {
+        SourceKeys {
+            id_columns: self.id_columns().unwrap_or_default(),
+            whole_row: self.identity() == Some(RowIdentity::WholeRow),
+            incomplete: true,
+            tables: Vec::new(),
+        }
+    }
+
     /// Walks the log back to the newest commit of the pipeline. Where that has been deleted, its
     /// `txn` actions tell what they can.
     pub(crate) async fn history(&self, home: &Home, pipeline: &str) -> Result<History, LakeError> {
@@ -114,7 +125,10 @@ impl State {
         }
         since.reverse();
         let transactions = transactions(home, self.version).await?;
-        let progress = Progress::of_transactions(pipeline, &transactions);
+        let mut progress = Progress::of_transactions(pipeline, &transactions);
+        if let Some(progress) = &mut progress {
+            progress.sources = Some(self.lost_sources());
+        }
         Ok(History { progress, version: None, committed_ms: None, since })
     }
 }

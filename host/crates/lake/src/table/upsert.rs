@@ -191,6 +191,9 @@ impl Table {
             self.home.disk().sync_folder("").await?;
             let mut next = self.next_progress(Some(step));
             next.sources = prepared.sources.clone().or(next.sources);
+            if let Some(sources) = &mut next.sources {
+                sources.incomplete = self.sources_are_lost();
+            }
             let actions = self.actions(&prepared);
             let metrics = metrics(&prepared);
             marker::pass(marker::COMMIT_BEFORE_LOG_ENTRY);

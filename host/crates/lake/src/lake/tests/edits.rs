@@ -44,6 +44,7 @@ fn rows_of(
         sources: Arc::new(SourceKeys {
             id_columns: vec!["shard".into(), "id".into()],
             whole_row: false,
+            incomplete: false,
             tables: ["a", "b"].map(source_key).to_vec(),
         }),
         absent: Default::default(),
@@ -308,7 +309,7 @@ fn rows_without_a_key_follow_in_a_target_of_their_own_only() {
             constants: Vec::new(),
         };
         let tables = tables.iter().map(table).collect();
-        SourceKeys { id_columns: vec!["v".into()], whole_row: true, tables }
+        SourceKeys { id_columns: vec!["v".into()], whole_row: true, incomplete: false, tables }
     };
     let columns = Arc::new(Schema::new(vec![Field::new("v", DataType::Int16, true)]));
     let recast =
@@ -412,12 +413,26 @@ async fn names_are_found_in_any_letter_case_and_missing_ones_stop() {
     ");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_of_source_tables_that_are_not_known_any_more_are_not_removed() {
+    let mut t = Edited::new().await;
+    t.lake.tables.get_mut(&t.target).expect("open").forget_sources_for_test();
+    // What is known from here on tells nothing of the rows from before.
+    t.write("a", &[9], vec![]).await;
+    t.lake = Lake::open(options(t.root.path())).await.expect("opened");
+    let before = t.lines().await;
+    let error = t.edit(RowsEdit::Remove, vec![]).await.expect_err("refused");
+    insta::assert_snapshot!(foreign::plain(&t.target, &error), @"TARGET: the columns do not fit the table: which of its rows are of which source table is not known any more");
+    assert_eq!(t.lines().await, before);
+}
+
 #[test]
 fn a_number_is_the_same_constant_in_a_wider_type() {
     let columns = |data_type| Arc::new(Schema::new(vec![Field::new("shard", data_type, true)]));
     let mut keys = SourceKeys {
         id_columns: vec!["shard".into()],
         whole_row: false,
+        incomplete: false,
         tables: ["a", "b"].map(source_key).to_vec(),
     };
     for (known, wide) in [("7", "7"), ("\"7\"", "7"), ("\"7.00\"", "7"), ("\"7.50\"", "\"7.5\"")] {
@@ -460,6 +475,7 @@ fn whole_rows_of_two_tables_become_wider_together() {
     let sources = SourceKeys {
         id_columns: vec!["v".into()],
         whole_row: true,
+        incomplete: false,
         tables: ["a", "b"].map(source_key).to_vec(),
     };
     let columns = Arc::new(Schema::new(vec![Field::new("v", DataType::Int16, true)]));
