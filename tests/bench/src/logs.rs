@@ -14,7 +14,8 @@ const VERSION: u32 = 1;
 /// Rows that one statement inserts.
 const ROWS_A_STATEMENT: u32 = 5_000;
 
-/// A log and what makes it.
+/// A log and what makes it. `{10: a #, b #}` in a statement stands for the list ten times over, with `#` counting
+/// from 0.
 struct Recipe {
     name: &'static str,
     tables: &'static [&'static str],
@@ -28,12 +29,12 @@ struct Recipe {
 
 const NUMBERS: &str = "CREATE TABLE numbers (n INT PRIMARY KEY)";
 
+const SYSBENCH_TABLE: &str = "CREATE TABLE sbtest1 (id INT NOT NULL AUTO_INCREMENT PRIMARY KEY, k INT NOT NULL DEFAULT 0, c CHAR(120) NOT NULL DEFAULT '', pad CHAR(60) NOT NULL DEFAULT '')";
+
 /// sysbench's table and its rows: inserts, and an update of one in eight.
 const SYSBENCH: Recipe = Recipe {
     name: "sysbench",
-    tables: &[
-        "CREATE TABLE sbtest1 (id INT NOT NULL AUTO_INCREMENT PRIMARY KEY, k INT NOT NULL DEFAULT 0, c CHAR(120) NOT NULL DEFAULT '', pad CHAR(60) NOT NULL DEFAULT '')",
-    ],
+    tables: &[SYSBENCH_TABLE],
     insert: "INSERT INTO sbtest1 (k, c, pad) SELECT FLOOR(RAND(n) * 1000000), CONCAT_WS('-', LEFT(SHA2(n, 224), 40), LEFT(SHA2(n + 1, 224), 40), LEFT(SHA2(n, 256), 37)), CONCAT_WS('-', LEFT(SHA2(n, 256), 32), LEFT(SHA2(n, 224), 26)) FROM numbers WHERE n BETWEEN {first} AND {last}",
     then: &["UPDATE sbtest1 SET k = k + 1 WHERE id % 8 = 0"],
     rows: 1_400_000,
@@ -58,6 +59,34 @@ const MIXED: Recipe = Recipe {
     bytes_min: 80 << 20,
 };
 
+/// A hundred columns of the types that wide tables have; inserts, and an update of one in five.
+const WIDE: Recipe = Recipe {
+    name: "wide",
+    tables: &[
+        "CREATE TABLE wide (id BIGINT NOT NULL PRIMARY KEY, {10: n# INT, b# BIGINT, p# DECIMAL(14,4), r# DOUBLE, v# VARCHAR(30), c# CHAR(12), d# DATE, a# DATETIME(3), s# TIMESTAMP NULL, t# TINYINT})",
+    ],
+    insert: "INSERT INTO wide SELECT n, {10: n * #, n * 1000 + #, n / (# + 7), n * 0.731, CONCAT('value ', n, ' of #'), LEFT(MD5(n + #), 12), DATE_ADD('2001-01-01', INTERVAL (n + #) % 9000 DAY), DATE_ADD('2020-01-01 00:00:00.123', INTERVAL n SECOND), IF(n % 10 = #, NULL, FROM_UNIXTIME(1500000000 + n)), (n + #) % 127} FROM numbers WHERE n BETWEEN {first} AND {last}",
+    then: &["UPDATE wide SET n0 = n0 + 1, v5 = CONCAT('changed ', id) WHERE id % 5 = 0"],
+    rows: 90_000,
+    bytes_min: 60 << 20,
+};
+
+/// sysbench's table, a transaction for every row: what an application writes.
+const ONE_ROW: Recipe = Recipe {
+    name: "one-row",
+    tables: &[
+        SYSBENCH_TABLE,
+        "CREATE PROCEDURE fill(IN first INT, IN last INT) BEGIN WHILE first <= last DO INSERT INTO sbtest1 (k, c, pad) VALUES (first, CONCAT(SHA2(first, 256), LEFT(SHA2(first, 224), 50)), LEFT(SHA2(first, 256), 58)); SET first = first + 1; END WHILE; END",
+    ],
+    insert: "CALL fill({first}, {last})",
+    then: &[],
+    rows: 250_000,
+    bytes_min: 100 << 20,
+};
+
+/// Of [`SYSBENCH`] what a server sends in a second or two.
+const STREAM: Recipe = Recipe { name: "stream", then: &[], rows: 600_000, ..SYSBENCH };
+
 /// The log of a sysbench-like table, at least 300 MB.
 pub(crate) fn sysbench() -> Result<PathBuf> {
     log(&SYSBENCH)
@@ -66,6 +95,23 @@ pub(crate) fn sysbench() -> Result<PathBuf> {
 /// The log of a table with twenty mixed columns.
 pub(crate) fn mixed() -> Result<PathBuf> {
     log(&MIXED)
+}
+
+/// The log of a table with a hundred columns.
+pub(crate) fn wide() -> Result<PathBuf> {
+    log(&WIDE)
+}
+
+/// The log of transactions of one row each.
+pub(crate) fn one_row() -> Result<PathBuf> {
+    log(&ONE_ROW)
+}
+
+/// A server whose newest log but one holds inserts into a sysbench-like table, and that log's name.
+pub(crate) fn streaming() -> Result<(Server, String)> {
+    let server = start();
+    let file = fill(&STREAM, &server)?;
+    Ok((server, file))
 }
 
 /// The log of inserts into a sysbench-like table, at least 300 MB.
@@ -93,27 +139,37 @@ fn log(recipe: &Recipe) -> Result<PathBuf> {
 }
 
 fn record(recipe: &Recipe, path: &Path) -> Result<()> {
-    let server = Server::start(
+    let server = start();
+    let file = fill(recipe, &server)?;
+    let part = path.with_extension("part");
+    fs::copy(server.data().join(&file), &part)?;
+    fs::rename(&part, path)?;
+    Ok(())
+}
+
+fn start() -> Server {
+    Server::start(
         Kind::Mysql,
         &["--max-binlog-size=1G", "--innodb-flush-log-at-trx-commit=0", "--sync-binlog=0"],
-    );
+    )
+}
+
+/// Has a server write a log; returns its name.
+fn fill(recipe: &Recipe, server: &Server) -> Result<String> {
     let mut sql = server.sql();
     sql.run("CREATE DATABASE bench");
     sql.run("USE bench");
     fill_numbers(&mut sql, recipe.rows);
     sql.run("FLUSH BINARY LOGS");
-    for table in recipe.tables {
-        sql.run(table);
+    for statement in recipe.tables {
+        sql.run(&repeated(statement));
     }
     let (file, _) = sql.log_end();
+    let insert = repeated(recipe.insert);
     for first in (1..=recipe.rows).step_by(ROWS_A_STATEMENT as usize) {
         let last = (first + ROWS_A_STATEMENT - 1).min(recipe.rows);
-        sql.run(
-            &recipe
-                .insert
-                .replace("{first}", &first.to_string())
-                .replace("{last}", &last.to_string()),
-        );
+        let insert = insert.replace("{first}", &first.to_string());
+        sql.run(&insert.replace("{last}", &last.to_string()));
     }
     for statement in recipe.then {
         sql.run(statement);
@@ -123,10 +179,15 @@ fn record(recipe: &Recipe, path: &Path) -> Result<()> {
     if end != file {
         bail!("the log was rotated while it was recorded");
     }
-    let part = path.with_extension("part");
-    fs::copy(server.data().join(&file), &part)?;
-    fs::rename(&part, path)?;
-    Ok(())
+    Ok(file)
+}
+
+/// A statement with its list written out.
+fn repeated(statement: &str) -> String {
+    let Some((front, rest)) = statement.split_once("{10:") else { return statement.to_owned() };
+    let (list, behind) = rest.split_once('}').unwrap_or((rest, ""));
+    let lists = (0..10).map(|number| list.trim().replace('#', &number.to_string()));
+    format!("{front}{}{behind}", lists.collect::<Vec<_>>().join(", "))
 }
 
 fn fill_numbers(sql: &mut Sql, rows: u32) {

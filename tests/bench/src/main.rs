@@ -17,6 +17,7 @@ use anyhow::{Context, Result, bail};
 mod decode;
 mod figure;
 mod filter;
+mod live;
 mod logs;
 mod machine;
 mod pipeline;
@@ -31,8 +32,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// A group of figures that share their data.
 type Group = (&'static str, fn() -> Result<Vec<Figure>>);
 
-const GROUPS: [Group; 4] = [
+const GROUPS: [Group; 5] = [
     ("decode", decode::figures),
+    ("live", live::figures),
     ("filter", filter::figures),
     ("upsert", upsert::figures),
     ("pipeline", pipeline::figures),
@@ -42,7 +44,7 @@ fn main() -> Result<()> {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
     let known = |name: &String| GROUPS.iter().any(|(group, _)| group == name);
     if let Some(unknown) = wanted.iter().find(|name| !known(name)) {
-        bail!("unknown group `{unknown}`: there are decode, filter, upsert and pipeline");
+        bail!("unknown group `{unknown}`: there are decode, live, filter, upsert and pipeline");
     }
     let chosen = |name: &str| wanted.is_empty() || wanted.iter().any(|w| w == name);
     say(&machine::describe());
