@@ -7,19 +7,21 @@
 
 use std::sync::Arc;
 
-use change::definition::{Known, TableDefinition};
+use change::definition::{DatabaseDefinition, IndexKind, Known, TableDefinition};
 use change::{Definitions, TableAction, TableName};
 
 use crate::statement::create::version_columns;
-use crate::statement::definition::{Body, Clause, Definition};
+use crate::statement::definition::{Body, Clause, Definition, Made};
 use crate::statement::environment::Environment;
 
 mod alter;
 mod edit;
 mod given;
+mod names;
 pub(crate) mod value;
 
 pub use given::{GivenError, parse};
+pub(crate) use names::{NameCase, databases};
 pub use value::default_of as default_value;
 
 /// Definitions at a position of a log.
@@ -27,11 +29,12 @@ pub use value::default_of as default_value;
 pub(crate) struct History {
     definitions: Definitions,
     has_changed: bool,
+    names: NameCase,
 }
 
 impl History {
     pub(crate) fn new(definitions: Definitions) -> Self {
-        Self { definitions, has_changed: false }
+        Self { definitions, ..Self::default() }
     }
 
     /// What is known here.
@@ -47,17 +50,6 @@ impl History {
     /// What is known here, where it is not what it was when this was asked last.
     pub(crate) fn take_changed(&mut self) -> Option<Definitions> {
         std::mem::take(&mut self.has_changed).then(|| self.definitions.clone())
-    }
-
-    /// A table's definition, and its name as it was defined: where a server folds names to lower case,
-    /// statements keep the case that they were typed in and rows do not.
-    pub(crate) fn find(&self, table: &TableName) -> Option<(&TableName, &Known)> {
-        let tables = &self.definitions.tables;
-        if let Some(found) = tables.get_key_value(table) {
-            return Some(found);
-        }
-        let mut alike = tables.iter().filter(|(known, _)| is_alike(known, table));
-        alike.next().filter(|_| alike.next().is_none())
     }
 
     /// A table's definition.
@@ -86,11 +78,15 @@ impl History {
     ) -> Vec<TableAction> {
         match statement {
             Definition::Create { table, if_not_exists, replaces, body } => {
-                let is_known = self.find(table).is_some();
-                let may_be_there = *if_not_exists
-                    && !environment.has_changed_definitions
-                    && !self.is_complete(&table.database);
-                if *if_not_exists && (is_known && !environment.has_changed_definitions) {
+                let found = self.find(table).map(|(name, _)| name);
+                // Nobody may tell whether one in another letter case is the same.
+                let is_sure = found == Some(table) || self.names != NameCase::Unsaid;
+                let is_known = found.is_some();
+                let has_no_effect = *if_not_exists && !environment.has_changed_definitions;
+                let may_be_there = has_no_effect
+                    && !(is_known && is_sure)
+                    && (is_known || !self.is_complete(&table.database));
+                if has_no_effect && is_known && is_sure {
                     return Vec::new();
                 }
                 let known = if may_be_there {
@@ -101,30 +97,38 @@ impl History {
                 };
                 // A server that folds names has no other of that name, unless it replaces it.
                 if *replaces || *if_not_exists {
-                    self.set(table.clone(), known);
-                } else {
-                    self.insert(table.clone(), known);
+                    self.doubt_alike(table, place);
                 }
+                self.add(table.clone(), known);
                 vec![TableAction::Created { table: table.clone(), replaces: *replaces }]
             }
             Definition::Alter { table, clauses } => self.alter(table, clauses, environment, place),
-            Definition::Rename(pairs) => {
-                pairs.iter().map(|(from, to)| self.rename(from, to)).collect()
+            Definition::Rename { pairs, if_exists } => {
+                let absent = if *if_exists { Absent::Possible } else { Absent::Impossible };
+                pairs.iter().map(|(from, to)| self.rename(from, to, absent, place)).collect()
             }
             Definition::Drop(tables) => {
                 for table in tables {
+                    self.doubted_or_found(table, place);
                     self.remove(table);
                 }
                 tables.iter().map(|table| TableAction::Dropped { table: table.clone() }).collect()
             }
             Definition::Truncate(table) => vec![TableAction::Truncated { table: table.clone() }],
-            Definition::Database { name, charset, is_new, if_not_exists } => {
-                let is_new = *is_new && (!if_not_exists || environment.has_changed_definitions);
-                let database = self.definitions.databases.entry(name.clone()).or_default();
+            Definition::Database { name, charset, made, if_not_exists } => {
+                let mut actions = Vec::new();
+                if *made == Made::Replaced {
+                    self.drop_database(name);
+                    actions.push(TableAction::Dropped { table: TableName::new(name, "*") });
+                }
+                let is_new = *made != Made::Before
+                    && (!if_not_exists || environment.has_changed_definitions);
+                let name = self.database(name).map_or(name, |(known, _)| known).clone();
+                let database = self.definitions.databases.entry(name).or_default();
                 database.is_complete |= is_new;
                 database.charset = charset.clone().or_else(|| database.charset.take());
                 self.has_changed = true;
-                Vec::new()
+                actions
             }
             Definition::DropDatabase(name) => {
                 self.drop_database(name);
@@ -140,9 +144,25 @@ impl History {
         }
     }
 
+    /// A table is not followed any more.
+    pub(crate) fn forget(&mut self, table: &TableName) {
+        self.remove(table);
+    }
+
+    /// Follows no table of other databases than these.
+    pub(crate) fn keep_databases(&mut self, is_kept: impl Fn(&str) -> bool) {
+        Arc::make_mut(&mut self.definitions.tables).retain(|table, _| is_kept(&table.database));
+        self.definitions.databases.retain(|name, _| is_kept(name));
+    }
+
     /// Whether a table of a database that is not known is not there.
     fn is_complete(&self, database: &str) -> bool {
-        self.definitions.databases.get(database).is_some_and(|known| known.is_complete)
+        self.database(database).is_some_and(|(_, known)| known.is_complete)
+    }
+
+    fn database(&self, name: &str) -> Option<(&String, &DatabaseDefinition)> {
+        let mut all = self.definitions.databases.iter();
+        all.find(|(known, _)| self.is_database(known, name))
     }
 
     fn created(
@@ -155,8 +175,8 @@ impl History {
         match body {
             Body::Columns(table) => {
                 let mut table = table.clone();
-                let of_database = self.definitions.databases.get(database);
-                let of_database = of_database.and_then(|database| database.charset.clone());
+                let of_database = self.database(database);
+                let of_database = of_database.and_then(|(_, database)| database.charset.clone());
                 let told = environment.database_charset.map(str::to_owned);
                 table.charset = table.charset.or(of_database).or(told);
                 settle(&mut table);
@@ -179,6 +199,7 @@ impl History {
         environment: &Environment,
         place: &str,
     ) -> Vec<TableAction> {
+        self.doubted_or_found(name, place);
         let before = self.get(name).cloned();
         let after = before.as_ref().map(|before| alter::apply(before, clauses));
         let (edits, rows) = match (&before, &after) {
@@ -202,34 +223,64 @@ impl History {
             if let Clause::RenameTable(to) = clause {
                 // Renaming alone alters nothing.
                 actions.retain(|action| !action.is_harmless());
-                actions.push(self.rename(name, to));
+                actions.push(self.rename(name, to, Absent::Impossible, place));
             }
         }
         actions
     }
 
-    fn rename(&mut self, from: &TableName, to: &TableName) -> TableAction {
+    fn rename(
+        &mut self,
+        from: &TableName,
+        to: &TableName,
+        absent: Absent,
+        place: &str,
+    ) -> TableAction {
+        self.doubted_or_found(from, place);
         let known = self.find(from).map(|(name, known)| (name.clone(), known.clone()));
-        match known {
-            Some((name, known)) => {
+        match (known, absent) {
+            (Some((name, known)), _) => {
                 self.remove(&name);
-                self.insert(to.clone(), known);
+                self.add(to.clone(), known);
             }
+            // It may be that there was none, and a name that is taken is given to no other.
+            (None, Absent::Possible) => {}
             // What it was is not known, so what the new name stands for is not known either.
-            None => self.remove(to),
+            (None, Absent::Impossible) => self.remove(to),
         }
         TableAction::Renamed { from: from.clone(), to: to.clone() }
     }
 
     fn drop_database(&mut self, name: &str) {
         self.has_changed = true;
-        Arc::make_mut(&mut self.definitions.tables).retain(|table, _| table.database != *name);
-        self.definitions.databases.remove(name);
+        let mut tables = std::mem::take(&mut self.definitions.tables);
+        Arc::make_mut(&mut tables).retain(|table, _| !self.is_database(&table.database, name));
+        self.definitions.tables = tables;
+        let mut databases = std::mem::take(&mut self.definitions.databases);
+        databases.retain(|known, _| !self.is_database(known, name));
+        self.definitions.databases = databases;
     }
 
+    /// Where a statement names no table that is known, those that it may mean are in doubt.
+    fn doubted_or_found(&mut self, table: &TableName, place: &str) {
+        if self.find(table).is_none() {
+            self.doubt_alike(table, place);
+        }
+    }
+
+    /// Takes in what became of a table that may be known, under the name that the statement has for it.
     fn set(&mut self, table: TableName, known: Known) {
-        let name = self.find(&table).map(|(name, _)| name.clone()).unwrap_or(table);
-        self.insert(name, known);
+        self.remove(&table);
+        self.insert(table, known);
+    }
+
+    /// Takes in a table that was not there before. Where a server folds names, it has no other of that
+    /// name.
+    fn add(&mut self, table: TableName, known: Known) {
+        match self.names {
+            NameCase::Folds => self.set(table, known),
+            NameCase::Counts | NameCase::Unsaid => self.insert(table, known),
+        }
     }
 
     fn insert(&mut self, table: TableName, known: Known) {
@@ -247,15 +298,24 @@ impl History {
     }
 }
 
-/// Whether two names are one where a server folds them.
-fn is_alike(known: &TableName, table: &TableName) -> bool {
-    known.database.to_lowercase() == table.database.to_lowercase()
-        && known.table.to_lowercase() == table.table.to_lowercase()
+/// Whether a table that a statement names may not be there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Absent {
+    Possible,
+    Impossible,
 }
 
 /// What the parts of a definition mean for each other: text columns take the table's character set, and a
-/// binary one makes them bytes.
+/// binary one makes them bytes; the columns of the primary key are never NULL.
 fn settle(table: &mut TableDefinition) {
+    let primary = table.indexes.iter().filter(|index| index.kind == IndexKind::Primary);
+    let parts = primary.flat_map(|index| &index.parts).filter_map(|part| part.column.as_deref());
+    let in_key: Vec<_> = parts.filter_map(|name| table.index_of(name)).collect();
+    for at in in_key {
+        if let Some(column) = table.columns.get_mut(at) {
+            column.nullable = Some(false);
+        }
+    }
     let charset = table.charset.clone();
     for column in &mut table.columns {
         let declared = &mut column.declared;
@@ -280,7 +340,7 @@ pub(crate) fn row_columns(table: &TableDefinition) -> TableDefinition {
 
 /// Of a versioned table, each key holds the end of a version as well.
 fn add_row_end(table: &mut TableDefinition) {
-    use change::definition::{IndexKind, IndexPart};
+    use change::definition::IndexPart;
     let is_end = |c: &&change::ColumnDefinition| c.generated && c.declared.word == "timestamp";
     let Some(end) = table.columns.iter().rev().find(is_end).map(|c| c.name.clone()) else {
         return;

@@ -9,10 +9,11 @@ use std::sync::Arc;
 use change::{Definitions, Fingerprint, LogFile, LogSlice, Position};
 use tracing::{debug, info};
 
+use crate::definition::NameCase;
 use crate::error::{BinlogError, Place, ServerCause};
 use crate::event::{EventKind, FIRST_EVENT_OFFSET};
 use crate::options::{ReadOptions, ServerOptions, Start};
-use crate::reader::{Due, HeldTransactions, NameCase, Reader, difference};
+use crate::reader::{Due, HeldTransactions, Reader, difference};
 use connection::Connection;
 use dump::{Dump, Sent};
 use request::{Arrival, Request, askable, open_dump, plan, reading_from, within};
@@ -81,9 +82,10 @@ impl LiveSource {
         if !facts.has_gtids() {
             reader.ignore_gtids();
         }
-        if facts.lower_case_table_names == 0 {
-            reader.names_are(NameCase::Counts);
-        }
+        reader.names_are(match facts.lower_case_table_names {
+            0 => NameCase::Counts,
+            _ => NameCase::Folds,
+        });
         let dump = open_dump(connection, server, &facts, &request).await?;
         let mut source = Self { dump, reader, facts, until, failed: None, is_done: false };
         source.arrive(&position, arrival).await?;

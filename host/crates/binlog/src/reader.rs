@@ -11,7 +11,7 @@ use change::{Fingerprint, Gtid, GtidSet, LogFile, Position, SchemaChange, Transa
 use crate::capture::Capture;
 use crate::compression::Packed;
 use crate::control::ControlReader;
-use crate::definition::History;
+use crate::definition::{History, NameCase};
 use crate::error::{BinlogError, Place};
 use crate::event::{Event, EventKind, FIRST_EVENT_OFFSET, Format, Vendor};
 use crate::options::ReadOptions;
@@ -54,16 +54,6 @@ struct Fill {
     commit_micros: Option<i64>,
     schema_change: Option<SchemaChange>,
     has_moved: bool,
-}
-
-/// What the letter case of a table's name means in a statement; rows carry the name as the server keeps
-/// it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum NameCase {
-    /// Another letter case is another table (`lower_case_table_names` = 0).
-    Counts,
-    /// It may be the same table; also where nobody tells, as in a file.
-    Folds,
 }
 
 /// Reads the events of a log.
@@ -123,7 +113,7 @@ impl Reader {
             fingerprint: None,
             has_anonymous: false,
             ignores_gtids: false,
-            names: NameCase::Folds,
+            names: NameCase::default(),
             covered: None,
             scan_to: None,
             sought: Sought::default(),
@@ -156,6 +146,7 @@ impl Reader {
     /// What the letter case of tables' names means.
     pub(crate) fn names_are(&mut self, names: NameCase) {
         self.names = names;
+        self.history.names_are(names);
     }
 
     /// Leaves out the transactions of a set.

@@ -184,15 +184,18 @@ impl Reader<'_> {
 
     /// MariaDB's `SET STATEMENT variable = value, … FOR statement` is the statement behind it.
     fn set(&mut self, text: &str) -> Statement {
-        if !self.skip("STATEMENT") {
-            return Statement::Harmless;
-        }
-        while let Some(token) = self.tokens.next() {
-            if token.is("FOR") {
+        loop {
+            if !self.skip("STATEMENT") {
+                return Statement::Harmless;
+            }
+            if !self.tokens.any(|token| token.is("FOR")) {
+                return Statement::Unknown;
+            }
+            // As many as there are, without a call for each.
+            if !self.skip("SET") {
                 return self.statement(text);
             }
         }
-        Statement::Unknown
     }
 
     fn create(&mut self) -> Statement {
@@ -202,6 +205,10 @@ impl Reader<'_> {
                 let kind = if replace { SchemaChangeKind::Other } else { SchemaChangeKind::Create };
                 self.skip_exists();
                 self.one_table(kind)
+            }
+            // MariaDB: the database goes with all of its tables, and comes back empty.
+            Object::Database if replace => {
+                self.next_name().map_or(Statement::Unknown, Statement::DropDatabase)
             }
             object => object.without_rows(),
         }
@@ -336,10 +343,12 @@ impl Reader<'_> {
 
     /// What a server writes when it finds a MEMORY table empty after a restart.
     fn delete_all(&mut self) -> Statement {
-        if self.skip("FROM") {
-            self.one_table(SchemaChangeKind::Truncate)
-        } else {
-            Statement::Dml("DELETE")
+        let table = if self.skip("FROM") { self.table_name() } else { None };
+        match table {
+            Some(table) if self.tokens.peek().is_none() => {
+                schema(SchemaChangeKind::Truncate, vec![table])
+            }
+            _ => Statement::Dml("DELETE"),
         }
     }
 

@@ -4,7 +4,8 @@
 //! names from before the statement, then those that come or move are placed by the names behind it.
 
 use change::definition::{
-    ColumnDefinition, DefaultValue, IndexKind, IndexPart, TableDefinition, same_name,
+    ColumnDefinition, DefaultValue, IndexDefinition, IndexKind, IndexPart, TableDefinition,
+    same_name,
 };
 
 use super::settle;
@@ -71,7 +72,7 @@ pub(super) fn apply(before: &TableDefinition, clauses: &[Clause]) -> Result<Alte
     let columns = columns.into_iter().map(|moving| moving.column).collect();
     let mut table = TableDefinition { columns, ..before.clone() };
     options(&mut table, clauses);
-    indexes(before, &mut table, clauses)?;
+    indexes(before, &mut table, clauses);
     settle(&mut table);
     Ok(Altered { table, origins })
 }
@@ -158,11 +159,7 @@ fn options(table: &mut TableDefinition, clauses: &[Clause]) {
 }
 
 /// Keys follow their columns, then go and come by the clauses about them.
-fn indexes(
-    before: &TableDefinition,
-    table: &mut TableDefinition,
-    clauses: &[Clause],
-) -> Result<(), &'static str> {
+fn indexes(before: &TableDefinition, table: &mut TableDefinition, clauses: &[Clause]) {
     let follow = |part: &IndexPart| -> Option<IndexPart> {
         let Some(name) = &part.column else {
             return Some(part.clone());
@@ -174,30 +171,26 @@ fn indexes(
         let (column, _) = changed(old, clauses);
         Some(IndexPart { column: Some(column.name), prefix: part.prefix })
     };
-    for index in &mut table.indexes {
-        index.parts = index.parts.iter().filter_map(follow).collect();
-    }
-    table.indexes.retain(|index| !index.parts.is_empty());
-    for clause in clauses {
-        if let Clause::DropIndex(name) = clause {
-            table.indexes.retain(|index| !same_name(&index.name, name));
-        }
-    }
+    // By the names from before, so that two may change places.
+    let renamed = |index: &IndexDefinition| {
+        let to = clauses.iter().find_map(|clause| match clause {
+            Clause::RenameIndex { from, to } if same_name(from, &index.name) => Some(to),
+            _ => None,
+        });
+        to.unwrap_or(&index.name).clone()
+    };
+    let is_kept = |index: &&IndexDefinition| {
+        let is_it = |clause: &Clause| matches!(clause, Clause::DropIndex(name) if same_name(name, &index.name));
+        !clauses.iter().any(is_it)
+    };
+    let kept = before.indexes.iter().filter(is_kept).map(|index| IndexDefinition {
+        name: renamed(index),
+        kind: index.kind,
+        parts: index.parts.iter().filter_map(follow).collect(),
+    });
+    table.indexes = kept.filter(|index| !index.parts.is_empty()).collect();
     for clause in clauses {
         match clause {
-            Clause::RenameIndex { from, to } => {
-                // By the names from before, so that two may change places.
-                let names = before.indexes.iter().zip(table.indexes.iter_mut());
-                let is_aligned = before.indexes.len() == names.len();
-                let found = match is_aligned {
-                    true => names
-                        .filter(|(old, _)| same_name(&old.name, from))
-                        .map(|(_, new)| new)
-                        .next(),
-                    false => table.indexes.iter_mut().find(|index| same_name(&index.name, from)),
-                };
-                found.ok_or("an index is named that is not there")?.name.clone_from(to);
-            }
             Clause::AddIndex(index) => {
                 let is_twice = index.kind == IndexKind::Primary
                     && table.indexes.iter().any(|known| known.kind == IndexKind::Primary);
@@ -220,7 +213,6 @@ fn indexes(
             _ => {}
         }
     }
-    Ok(())
 }
 
 /// The default that a column without one has.

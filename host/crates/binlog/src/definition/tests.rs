@@ -49,6 +49,13 @@ fn shown(history: &History, table: &str) -> String {
     parts.join(" | ").trim_end_matches([' ', '|']).to_owned()
 }
 
+/// The columns of a table that may not be NULL.
+fn never_null(history: &History, table: &str) -> String {
+    let definition = history.get(&TableName::new("d", table)).cloned().expect("a table");
+    let set = definition.columns.iter().filter(|column| column.nullable == Some(false));
+    set.map(|column| column.name.as_str()).collect::<Vec<_>>().join(" ")
+}
+
 const T: &str =
     "CREATE TABLE t (id int PRIMARY KEY, a int, b varchar(9) NOT NULL, UNIQUE u (b), KEY k (a))";
 
@@ -91,6 +98,17 @@ fn an_alter_leads_to_the_table_that_a_server_has() {
             "ADD SYSTEM VERSIONING",
             "id int, a int, b varchar(9), row_start timestamp(6), row_end timestamp(6) | [0, 4] | u [2, 4]",
         ),
+        (
+            "DROP INDEX k, ADD INDEX k (b), ADD UNIQUE x (id), RENAME INDEX u TO k2, RENAME INDEX q TO r",
+            "id int, a int, b varchar(9) | [0] | k2 [2] x [0]",
+        ),
+        ("DROP INDEX k, RENAME INDEX u TO k", "id int, a int, b varchar(9) | [0] | k [2]"),
+        ("ADD c int PARTITION BY KEY (id)", "id int, a int, b varchar(9), c int | [0] | u [2]"),
+        (
+            "ADD period int, DROP period",
+            "it was altered at log:1, and a column is named that is not there",
+        ),
+        ("DROP PERIOD FOR x", "id int, a int, b varchar(9) | [0] | u [2]"),
         ("ENGINE=InnoDB, ORDER BY a, b", "id int, a int, b varchar(9) | [0] | u [2]"),
         ("ADD a int", "it was altered at log:1, and a column is added that is there"),
         ("DROP x", "it was altered at log:1, and a column is named that is not there"),
@@ -101,7 +119,7 @@ fn an_alter_leads_to_the_table_that_a_server_has() {
         ("FROBNICATE", "it was altered at log:1, and a clause is not known"),
     ];
     for (clauses, expected) in cases {
-        let (history, _) = run(&[T, &format!("ALTER TABLE T {clauses}")]);
+        let (history, _) = run(&[T, &format!("ALTER TABLE t {clauses}")]);
         assert_eq!(shown(&history, "t"), expected, "{clauses}");
     }
 }
@@ -137,18 +155,108 @@ fn tables_change_places_and_go() {
 
 #[test]
 fn names_that_differ_in_their_case_alone_are_one_or_two_as_the_server_has_it() {
-    // Where it folds them, rows and statements find the table however it was typed.
-    let (history, _) = run(&["CREATE TABLE Orders (x int)", "ALTER TABLE ORDERS ADD y int"]);
-    assert_eq!(shown(&history, "orders"), "x int, y int | []");
-    // Where it does not, both are there.
-    let (history, _) = run(&["CREATE TABLE A (x int)", "CREATE TABLE a (y int)", "DROP TABLE A"]);
-    assert_eq!(shown(&history, "a"), "y int | []");
-    let (history, _) =
-        run(&["CREATE TABLE A (x int)", "CREATE TABLE b (y int)", "RENAME TABLE b TO a"]);
-    assert_eq!(
-        (shown(&history, "A"), shown(&history, "a")),
-        ("x int | []".into(), "y int | []".into())
-    );
+    use NameCase::{Counts, Folds, Unsaid};
+    let alter = ["CREATE TABLE Orders (x int)", "ALTER TABLE ORDERS ADD y int"];
+    let made = "CREATE TABLE Users (a int)";
+    let swapped = [made, "DROP TABLE IF EXISTS users", "CREATE TABLE users (b int)"];
+    let if_absent = [made, "CREATE TABLE IF NOT EXISTS users (b int)"];
+    let replaced = [made, "CREATE OR REPLACE TABLE users (b int)"];
+    let lower = ["CREATE TABLE users (a int)", "CREATE OR REPLACE TABLE Users (b int)"];
+    let renamed = ["CREATE TABLE A (x int)", "CREATE TABLE b (y int)", "RENAME TABLE b TO a"];
+    let unknown = "no definition of it was given or stands in the log before";
+    let perhaps =
+        "it was made at log:1 IF NOT EXISTS, which changes nothing where there was one before";
+    let doubted = "a statement at log:1 names d.ORDERS, which may be another table or the same";
+    let replaces = "a statement at log:1 names d.Users, which may be another table or the same";
+    let cases: &[(NameCase, &[&str], &str, &str)] = &[
+        // Rows and statements find the table however it was typed.
+        (Folds, &alter, "orders", "x int, y int | []"),
+        (Folds, &swapped, "users", "b int | []"),
+        (Folds, &if_absent, "users", "a int | []"),
+        (Folds, &replaced, "users", "b int | []"),
+        (Folds, &lower, "users", "b int | []"),
+        // Both are there.
+        (Counts, &alter, "Orders", "x int | []"),
+        (Counts, &alter, "orders", unknown),
+        (Counts, &swapped, "Users", "a int | []"),
+        (Counts, &swapped, "users", "b int | []"),
+        (Counts, &if_absent, "Users", "a int | []"),
+        (Counts, &if_absent, "users", perhaps),
+        (Counts, &replaced, "Users", "a int | []"),
+        (Counts, &lower, "users", "a int | []"),
+        (Counts, &renamed, "A", "x int | []"),
+        (Counts, &renamed, "a", "y int | []"),
+        // Either may be so: nothing is taken for sure that would be wrong in one of them.
+        (Unsaid, &[made], "users", "a int | []"),
+        (Unsaid, &["CREATE TABLE users (a int)"], "Users", unknown),
+        (Unsaid, &["CREATE TABLE orders (x int)", alter[1]], "orders", doubted),
+        (Unsaid, &swapped, "Users", unknown),
+        (Unsaid, &swapped, "users", "b int | []"),
+        (Unsaid, &if_absent, "users", perhaps),
+        (Unsaid, &replaced, "Users", unknown),
+        (Unsaid, &replaced, "users", "b int | []"),
+        (Unsaid, &lower, "users", replaces),
+        (Unsaid, &renamed, "A", "x int | []"),
+        (Unsaid, &renamed, "a", "y int | []"),
+    ];
+    for (names, statements, row, expected) in cases {
+        let mut history = History::default();
+        history.names_are(*names);
+        run_in(&mut history, &strict(), statements);
+        assert_eq!(shown(&history, row), *expected, "{names:?} {statements:?} {row}");
+    }
+    let database = ["CREATE DATABASE D", made, "DROP DATABASE D"];
+    for (names, is_there) in [(Folds, false), (Counts, true)] {
+        let mut history = History::default();
+        history.names_are(names);
+        run_in(&mut history, &strict(), &database);
+        assert_eq!(history.get(&TableName::new("d", "Users")).is_some(), is_there, "{names:?}");
+    }
+}
+
+#[test]
+fn the_columns_of_a_primary_key_are_never_null_however_they_are_declared() {
+    let cases: [(&[&str], &str); 5] = [
+        (&[T, "ALTER TABLE t MODIFY id bigint"], "id b"),
+        (&[T, "ALTER TABLE t CHANGE id nr bigint"], "nr b"),
+        (&[T, "ALTER TABLE t MODIFY id bigint, DROP PRIMARY KEY"], "b"),
+        (&[T, "ALTER TABLE t DROP PRIMARY KEY"], "id b"),
+        (&["CREATE TABLE t (PRIMARY KEY (id, c), id int, b int, c int)"], "id c"),
+    ];
+    for (statements, expected) in cases {
+        let (history, _) = run(statements);
+        assert_eq!(never_null(&history, "t"), expected, "{statements:?}");
+    }
+}
+
+#[test]
+fn a_database_that_is_replaced_has_no_table_any_more() {
+    let replace = "CREATE OR REPLACE DATABASE d CHARSET latin1";
+    let (history, last) = run(&[T, replace]);
+    assert!(history.definitions().is_empty());
+    assert_eq!(last, [TableAction::Dropped { table: TableName::new("d", "*") }]);
+    // So what is made there IF NOT EXISTS is new.
+    let (history, _) = run(&[T, replace, "CREATE TABLE IF NOT EXISTS t (a int)"]);
+    assert_eq!(shown(&history, "t"), "a int | []");
+}
+
+#[test]
+fn a_rename_of_what_may_not_be_there_leaves_the_other_table() {
+    let (history, _) = run(&[T, "RENAME TABLE IF EXISTS x TO t"]);
+    assert!(shown(&history, "t").starts_with("id int"));
+}
+
+#[test]
+fn a_default_in_many_parentheses_is_not_known() {
+    let create = |count: usize| {
+        let (open, close) = ("(".repeat(count), ")".repeat(count));
+        let (history, _) = run(&[&format!("CREATE TABLE t (a int DEFAULT {open}7{close}, b int)")]);
+        let table = history.get(&TableName::new("d", "t")).cloned().expect("a table");
+        (table.columns.len(), table.columns[0].default.clone())
+    };
+    let seven = DefaultValue::Constant(Constant::Number("7".to_owned()));
+    assert_eq!(create(3), (2, seven));
+    assert_eq!(create(100_000), (2, DefaultValue::Computed));
 }
 
 #[test]
@@ -339,6 +447,14 @@ fn a_constant_is_a_value_only_where_it_is_one_exactly() {
         ("varchar(9) default 'x '", Utf8, "\"x \""),
         ("char(9) default 'x '", Utf8, "\"x\""),
         ("varchar(9) default 5", Utf8, "\"5\""),
+        ("varchar(9) default -1.50", Utf8, "\"-1.50\""),
+        ("varchar(9) default 007", Utf8, "not known"),
+        ("varchar(9) default .5", Utf8, "not known"),
+        ("varchar(9) default 1e3", Utf8, "not known"),
+        ("varbinary(9) default 007", Binary, "not known"),
+        ("binary(4000000000) default 'a'", Binary, "not known"),
+        ("enum('a','A') collate utf8mb4_bin default 'A'", Utf8, "\"A\""),
+        ("enum('a','A') collate utf8mb4_bin default 'a'", Utf8, "\"a\""),
         ("enum('Aa','b') default 'aA'", Utf8, "\"Aa\""),
         ("enum('a','b') default 2", Utf8, "\"b\""),
         ("enum('a') default 'c'", Utf8, "not known"),

@@ -13,6 +13,9 @@ use change::{Column, ColumnType};
 
 use crate::value::temporal::days_of;
 
+/// Bytes of a BINARY or CHAR: no server makes a longer one.
+const FIXED_BYTES_MAX: usize = 255;
+
 const SECOND: i64 = 1_000_000;
 const DAY: i64 = 86_400 * SECOND;
 
@@ -229,7 +232,8 @@ fn utf8(constant: &Constant, declared: &DeclaredType) -> Option<String> {
         }
         ("enum" | "set" | "uuid" | "inet4" | "inet6", _) => None,
         ("char", Constant::Text(text)) => Some(text.trim_end_matches(' ').to_owned()),
-        (_, Constant::Text(text) | Constant::Number(text)) => Some(text.clone()),
+        (_, Constant::Text(text)) => Some(text.clone()),
+        (_, Constant::Number(number)) => is_canonical(number).then(|| number.clone()),
         (_, Constant::Bytes(bytes)) => {
             String::from_utf8(bytes.clone()).ok().filter(|text| text.is_ascii())
         }
@@ -239,7 +243,18 @@ fn utf8(constant: &Constant, declared: &DeclaredType) -> Option<String> {
 /// A label as the definition spells it; servers find it by the column's collation.
 fn label_of(declared: &DeclaredType, label: &str) -> Option<String> {
     let wanted = label.trim_end_matches(' ');
-    declared.labels.iter().find(|known| same_name(known, wanted)).cloned()
+    let exact = declared.labels.iter().find(|known| *known == wanted);
+    let mut alike = declared.labels.iter().filter(|known| same_name(known, wanted));
+    exact.or_else(|| alike.next().filter(|_| alike.next().is_none())).cloned()
+}
+
+/// Whether a number is written as the server writes it where it becomes text: others it writes anew.
+fn is_canonical(number: &str) -> bool {
+    let digits = number.strip_prefix('-').unwrap_or(number);
+    let (whole, fraction) = digits.split_once('.').map_or((digits, None), |(w, f)| (w, Some(f)));
+    let is_digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let is_short = whole == "0" || !whole.starts_with('0');
+    is_digits(whole) && is_short && fraction.is_none_or(is_digits) && number != "-0"
 }
 
 /// The labels of a set in the order of the definition.
@@ -255,9 +270,8 @@ fn bytes(constant: &Constant, declared: &DeclaredType) -> Option<Vec<u8>> {
     let mut bytes = match constant {
         Constant::Bytes(bytes) => bytes.clone(),
         // Other text stands in the session's character set.
-        Constant::Text(text) | Constant::Number(text) if text.is_ascii() => {
-            text.as_bytes().to_vec()
-        }
+        Constant::Text(text) if text.is_ascii() => text.as_bytes().to_vec(),
+        Constant::Number(number) if is_canonical(number) => number.as_bytes().to_vec(),
         Constant::Text(_) | Constant::Number(_) => return None,
     };
     let is_fixed = declared.word == "binary"
@@ -265,6 +279,9 @@ fn bytes(constant: &Constant, declared: &DeclaredType) -> Option<Vec<u8>> {
     match declared.word.as_str() {
         _ if is_fixed => {
             let width = usize::try_from(declared.arguments.first().copied().unwrap_or(1)).ok()?;
+            if width > FIXED_BYTES_MAX {
+                return None;
+            }
             bytes.resize(width.max(bytes.len()), 0);
         }
         "vector" | "geometry" | "point" | "linestring" | "polygon" => return None,

@@ -2,9 +2,9 @@
 
 use change::{TableAction, TableName};
 
-use super::{NameCase, Reader};
+use super::Reader;
 use crate::control::{GroupShape, Query, Reading};
-use crate::definition::History;
+use crate::definition::{History, NameCase};
 use crate::event::Event;
 use crate::statement::definition::{Around, Definition, read};
 use crate::statement::environment::Environment;
@@ -74,7 +74,7 @@ impl Reader {
             return self.options.may_capture_in(&table.database);
         }
         let folded = TableName::new(table.database.to_lowercase(), table.table.to_lowercase());
-        let folds = self.names == NameCase::Folds;
+        let folds = self.names != NameCase::Counts;
         self.options.captures(table) || (folds && self.options.captures(&folded))
     }
 

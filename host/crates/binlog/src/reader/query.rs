@@ -5,9 +5,10 @@ use change::{Position, SchemaChange, SchemaChangeKind, TableName};
 
 use super::definition::Told;
 use super::group::{Group, Outcome};
-use super::{Due, NameCase, Reader, malformed, refusal};
+use super::{Due, Reader, malformed, refusal};
 use crate::compression::unpacked_query;
 use crate::control::{GroupShape, Reading};
+use crate::definition::NameCase;
 use crate::error::BinlogError;
 use crate::event::{Event, EventKind, Header};
 use crate::statement::{Statement, classify, is_about_definitions};
@@ -121,7 +122,7 @@ impl Reader {
         let mut meant: Vec<TableName> = Vec::new();
         for name in tables {
             let mut names = vec![name];
-            if self.names == NameCase::Folds {
+            if self.names != NameCase::Counts {
                 let folded: Vec<_> = names.iter().map(folded).collect();
                 let seen =
                     self.capture.tables().filter(|seen| folded.contains(&self::folded(seen)));
@@ -141,7 +142,7 @@ impl Reader {
     /// be others.
     fn captured_of(&self, database: &str) -> Vec<TableName> {
         let mut databases = vec![database.to_owned()];
-        if self.names == NameCase::Folds {
+        if self.names != NameCase::Counts {
             let lower = database.to_lowercase();
             let seen = self.capture.tables().map(|name| &name.database);
             databases.extend(seen.filter(|d| d.to_lowercase() == lower).cloned());

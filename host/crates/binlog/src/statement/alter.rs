@@ -182,7 +182,10 @@ fn drop(mut cursor: Cursor<'_>) -> Option<Vec<Clause>> {
         let _ = cursor.skip_exists();
         return Some(vec![Clause::DropIndex(cursor.name()?)]);
     }
-    if cursor.skip_all(&["FOREIGN", "KEY"]) || cursor.skip("CHECK") || cursor.skip("PERIOD") {
+    if cursor.skip_all(&["FOREIGN", "KEY"])
+        || cursor.skip("CHECK")
+        || cursor.skip_all(&["PERIOD", "FOR"])
+    {
         return Some(Vec::new());
     }
     if cursor.skip("PARTITION") {

@@ -38,7 +38,8 @@ pub(super) fn column(mut cursor: Cursor<'_>, environment: &Environment) -> Optio
     let mut clause = ColumnClause::default();
     clause.column.name = name;
     clause.column.declared = declared_type(&mut cursor, environment, &mut clause)?;
-    while !cursor.is_empty() {
+    // Behind the last column that an ALTER adds the table may be partitioned.
+    while !cursor.is_empty() && !(cursor.peek_is("PARTITION") && cursor.second_is("BY")) {
         attribute(&mut cursor, &mut clause)?;
     }
     finish(&mut clause, environment);

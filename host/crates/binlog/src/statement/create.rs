@@ -7,7 +7,7 @@ use change::definition::{
 
 use super::column::{self, ColumnClause, charset_of_collation, skip_character_set};
 use super::cursor::Cursor;
-use super::definition::{Around, Body, Clause, Definition, database};
+use super::definition::{Around, Body, Clause, Definition, Made, database};
 
 /// The name of the primary key.
 pub(crate) const PRIMARY: &str = "PRIMARY";
@@ -21,7 +21,8 @@ pub(super) fn read(mut cursor: Cursor<'_>, around: Around<'_>) -> Option<Definit
     let replaces = cursor.skip_all(&["OR", "REPLACE"]);
     let _ = cursor.skip_any(&["ONLINE", "OFFLINE"]);
     if cursor.skip_any(&["DATABASE", "SCHEMA"]) {
-        return database(cursor, around, true);
+        let made = if replaces { Made::Replaced } else { Made::New };
+        return database(cursor, around, made);
     }
     let is_unique = cursor.skip("UNIQUE");
     let is_other = cursor.skip_any(&["FULLTEXT", "SPATIAL", "VECTOR"]);

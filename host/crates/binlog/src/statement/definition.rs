@@ -30,18 +30,32 @@ pub(crate) enum Definition {
         clauses: Vec<Clause>,
     },
     /// RENAME TABLE, in its order.
-    Rename(Vec<(TableName, TableName)>),
+    Rename {
+        pairs: Vec<(TableName, TableName)>,
+        /// Whether tables that are not there are passed over.
+        if_exists: bool,
+    },
     Drop(Vec<TableName>),
     Truncate(TableName),
     /// CREATE DATABASE, ALTER DATABASE.
     Database {
         name: String,
         charset: Option<String>,
-        /// Whether it has no table yet, unless it was there before.
-        is_new: bool,
+        made: Made,
         if_not_exists: bool,
     },
     DropDatabase(String),
+}
+
+/// Where a database comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Made {
+    /// CREATE: it has no table yet, unless it was there before.
+    New,
+    /// MariaDB's CREATE OR REPLACE: it has no table any more.
+    Replaced,
+    /// ALTER.
+    Before,
 }
 
 /// What a new table is made of.
@@ -164,7 +178,7 @@ pub(super) fn of_tokens(mut cursor: Cursor<'_>, around: Around<'_>) -> Option<De
 }
 
 fn renamed(mut cursor: Cursor<'_>, around: Around<'_>) -> Option<Definition> {
-    let _ = cursor.skip_exists();
+    let if_exists = cursor.skip_exists();
     let mut pairs = Vec::new();
     for mut piece in cursor.pieces() {
         let from = piece.table_name(around.database)?;
@@ -174,7 +188,7 @@ fn renamed(mut cursor: Cursor<'_>, around: Around<'_>) -> Option<Definition> {
         }
         pairs.push((from, piece.table_name(around.database)?));
     }
-    Some(Definition::Rename(pairs))
+    Some(Definition::Rename { pairs, if_exists })
 }
 
 fn dropped(mut cursor: Cursor<'_>, around: Around<'_>) -> Option<Definition> {
@@ -202,7 +216,7 @@ fn altered(mut cursor: Cursor<'_>, around: Around<'_>) -> Option<Definition> {
     let _ = cursor.skip_any(&["ONLINE", "OFFLINE"]);
     let ignores = cursor.skip("IGNORE");
     if cursor.skip_any(&["DATABASE", "SCHEMA"]) {
-        return database(cursor, around, false);
+        return database(cursor, around, Made::Before);
     }
     if !cursor.skip("TABLE") {
         return None;
@@ -224,14 +238,14 @@ fn altered(mut cursor: Cursor<'_>, around: Around<'_>) -> Option<Definition> {
 pub(super) fn database(
     mut cursor: Cursor<'_>,
     around: Around<'_>,
-    is_new: bool,
+    made: Made,
 ) -> Option<Definition> {
     let if_not_exists = cursor.skip_exists();
     let options = ["DEFAULT", "CHARACTER", "CHARSET", "CHAR", "COLLATE"];
     let is_named = !options.iter().any(|word| cursor.peek_is(word));
     let name = if is_named { cursor.name()? } else { around.database.to_owned() };
     let charset = create::options(cursor).charset;
-    Some(Definition::Database { name, charset, is_new, if_not_exists })
+    Some(Definition::Database { name, charset, made, if_not_exists })
 }
 
 #[cfg(test)]

@@ -5,13 +5,22 @@ use change::definition::Constant;
 use super::Cursor;
 use crate::statement::token::Token;
 
-/// A literal that is all there is, within any number of parentheses.
+/// Parentheses around a literal; the text behind each of them is looked through once more.
+const PARENTHESES_MAX: usize = 64;
+
+/// A literal that is all there is, within parentheses; none within too many of them.
 pub(super) fn whole(mut cursor: Cursor<'_>) -> Option<Constant> {
-    if let Some(inside) = cursor.group() {
-        return whole(inside).filter(|_| cursor.is_empty());
+    for _ in 0..PARENTHESES_MAX {
+        let Some(inside) = cursor.group() else {
+            let value = read(&mut cursor)?;
+            return cursor.is_empty().then_some(value);
+        };
+        if !cursor.is_empty() {
+            return None;
+        }
+        cursor = inside;
     }
-    let value = read(&mut cursor)?;
-    cursor.is_empty().then_some(value)
+    None
 }
 
 /// The literal that comes next; nothing is passed over where there is none.

@@ -348,9 +348,25 @@ fn other_statements_about_definitions_are_read() {
     let cases = [
         (
             "RENAME TABLE a WAIT 5 TO b, b TO `c`",
-            Some(Definition::Rename(vec![(name("a"), name("b")), (name("b"), name("c"))])),
+            Some(Definition::Rename {
+                pairs: vec![(name("a"), name("b")), (name("b"), name("c"))],
+                if_exists: false,
+            }),
+        ),
+        (
+            "RENAME TABLE IF EXISTS a TO b",
+            Some(Definition::Rename { pairs: vec![(name("a"), name("b"))], if_exists: true }),
         ),
         ("RENAME USER a TO b", None),
+        (
+            "CREATE OR REPLACE DATABASE o",
+            Some(Definition::Database {
+                name: "o".to_owned(),
+                charset: None,
+                made: Made::Replaced,
+                if_not_exists: false,
+            }),
+        ),
         (
             "DROP TABLES IF EXISTS a, o.b CASCADE",
             Some(Definition::Drop(vec![name("a"), TableName::new("o", "b")])),
@@ -371,7 +387,7 @@ fn other_statements_about_definitions_are_read() {
             Some(Definition::Database {
                 name: "d".to_owned(),
                 charset: Some("latin1".to_owned()),
-                is_new: false,
+                made: Made::Before,
                 if_not_exists: false,
             }),
         ),
@@ -380,7 +396,7 @@ fn other_statements_about_definitions_are_read() {
             Some(Definition::Database {
                 name: "o".to_owned(),
                 charset: Some("utf8mb4".to_owned()),
-                is_new: true,
+                made: Made::New,
                 if_not_exists: true,
             }),
         ),
