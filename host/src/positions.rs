@@ -112,12 +112,60 @@ async fn reached(manifest: &Manifest) -> Result<Option<Position>, RunError> {
 fn place(logs: &ServerLogs, position: Position) -> Place {
     let holding = logs.holding(&position);
     let rest = holding.and_then(|index| logs.files.get(index..)).unwrap_or_default();
-    let is_exact = rest.first().is_some_and(|log| log.file == position.file);
+    // Another server may have a file of that name.
+    let is_here = position.server.as_ref().is_none_or(|server| *server == logs.facts.identity);
+    let is_exact = is_here && rest.first().is_some_and(|log| log.file == position.file);
     let bytes: u64 = rest.iter().map(|log| log.bytes).sum();
     Place {
         file: rest.first().map(|log| log.file.clone()),
         removed_in_seconds: holding.and_then(|index| logs.removed_in_seconds(index)),
         bytes_behind: is_exact.then(|| bytes.saturating_sub(position.offset)),
         position,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn logs() -> ServerLogs {
+        let facts = ServerFacts {
+            address: "db:3306".to_owned(),
+            vendor: binlog::Vendor::MariaDb,
+            version: "11.8".to_owned(),
+            identity: "here".to_owned(),
+            server_id: 1,
+            has_binlog: true,
+            binlog_format: "ROW".to_owned(),
+            binlog_row_image: "FULL".to_owned(),
+            binlog_row_metadata: "FULL".to_owned(),
+            gtid_mode: None,
+            binlog_checksum: "CRC32".to_owned(),
+            has_compression: false,
+            has_partial_json: false,
+            lower_case_table_names: 0,
+            position: None,
+        };
+        let log = live::ServerLog {
+            file: "log.000003".to_owned(),
+            bytes: 100,
+            begun_seconds: 1_000,
+            before: "0-1-20".parse().ok(),
+        };
+        let (now_seconds, kept_seconds, kept_bytes) = (5_000, None, None);
+        ServerLogs { facts, now_seconds, kept_seconds, kept_bytes, files: vec![log] }
+    }
+
+    #[test]
+    fn an_offset_of_another_server_measures_no_distance() {
+        let behind = |server: &str| {
+            let (server, gtids) = (Some(server.to_owned()), "0-1-25".parse().ok());
+            let place =
+                place(&logs(), Position { server, gtids, ..Position::at("log.000003", 30) });
+            (place.file, place.bytes_behind)
+        };
+        let file = || Some("log.000003".to_owned());
+        assert_eq!(behind("here"), (file(), Some(70)));
+        assert_eq!(behind("there"), (file(), None));
     }
 }

@@ -197,6 +197,7 @@ impl FoldStep {
                 (slice.end, Next::GoOn)
             }
         };
+        self.forget_before(resume.as_ref().unwrap_or(&end));
         self.open = Some(Open { end, resume, since, is_partial });
         match next {
             Next::Edit(followed, end) => outcome.closed.push(self.close_before(*followed, end)?),
@@ -207,6 +208,12 @@ impl FoldStep {
             Next::GoOn => {}
         }
         Ok(outcome)
+    }
+
+    /// Drops the definitions that no run begins with any more: none goes on before `place`.
+    fn forget_before(&mut self, place: &Position) {
+        let oldest = self.definitions.iter().rposition(|(behind, _)| place.reaches(behind));
+        self.definitions.drain(..oldest.unwrap_or(0));
     }
 
     fn is_full(&self) -> bool {
@@ -234,7 +241,7 @@ impl FoldStep {
         self.dead_letters_bytes = 0;
         let dead_letters = std::mem::take(&mut self.dead_letters);
         let doubted = std::mem::take(&mut self.doubted);
-        let definitions = std::mem::take(&mut self.definitions);
+        let definitions = self.needed(&end, resume.as_ref());
         let sources = self.sources.clone();
         let following = None;
         Ok(Some(EpochWork {
@@ -246,6 +253,21 @@ impl FoldStep {
             doubted,
             definitions,
         }))
+    }
+
+    /// Of the definitions that statements of the epoch made, those that a run may begin with: at the
+    /// epoch's end, where it goes on before that, and behind the last statement.
+    fn needed(
+        &mut self,
+        end: &Position,
+        resume: Option<&Position>,
+    ) -> Vec<(Position, Definitions)> {
+        let all = std::mem::take(&mut self.definitions);
+        let at = |place: &Position| all.iter().rposition(|(behind, _)| place.reaches(behind));
+        let needed = [resume.and_then(at), at(end), all.len().checked_sub(1)];
+        let numbered = all.iter().enumerate();
+        let kept = numbered.filter(|(number, _)| needed.contains(&Some(*number)));
+        kept.map(|(_, known)| known.clone()).collect()
     }
 
     /// Ends the open epoch before a statement that targets follow; `end` lies behind it.

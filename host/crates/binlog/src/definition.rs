@@ -21,7 +21,7 @@ mod names;
 pub(crate) mod value;
 
 pub use given::{GivenError, parse};
-pub(crate) use names::{NameCase, databases};
+pub(crate) use names::{NameCase, changed_tables};
 pub use value::default_of as default_value;
 
 /// Definitions at a position of a log.
@@ -149,10 +149,12 @@ impl History {
         self.remove(table);
     }
 
-    /// Follows no table of other databases than these.
-    pub(crate) fn keep_databases(&mut self, is_kept: impl Fn(&str) -> bool) {
-        Arc::make_mut(&mut self.definitions.tables).retain(|table, _| is_kept(&table.database));
-        self.definitions.databases.retain(|name, _| is_kept(name));
+    /// Follows these tables alone; `*` stands for a database.
+    pub(crate) fn keep(&mut self, is_kept: impl Fn(&TableName) -> bool) {
+        if self.definitions.tables.keys().any(|table| !is_kept(table)) {
+            Arc::make_mut(&mut self.definitions.tables).retain(|table, _| is_kept(table));
+        }
+        self.definitions.databases.retain(|name, _| is_kept(&TableName::new(name, "*")));
     }
 
     /// Whether a table of a database that is not known is not there.

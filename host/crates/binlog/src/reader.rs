@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use change::{Fingerprint, Gtid, GtidSet, LogFile, Position, SchemaChange, Transaction};
 
+use self::definition::may_concern;
 use crate::capture::Capture;
 use crate::compression::Packed;
 use crate::control::ControlReader;
@@ -98,7 +99,8 @@ pub(crate) struct Reader {
 impl Reader {
     pub(crate) fn new(options: ReadOptions, server: Option<String>) -> Self {
         let capture = Capture::new(&options);
-        let history = History::new(options.definitions.clone());
+        let mut history = History::new(options.definitions.clone());
+        history.keep(|table| may_concern(&options, NameCase::default(), table));
         Self {
             learns_before_start: options.definitions.is_empty(),
             history,

@@ -79,6 +79,41 @@ fn an_epoch_ends_before_a_statement_and_the_next_begins_behind_it() {
     assert!(next.following.is_none());
 }
 
+/// Where definitions are known behind in an epoch.
+fn known(work: &EpochWork) -> Vec<Position> {
+    work.definitions.iter().map(|(behind, _)| behind.clone()).collect()
+}
+
+#[test]
+fn an_epoch_brings_the_definitions_that_a_run_may_begin_with_and_no_others() {
+    let defining = |end: u64, resume: Option<u64>| TransformedSlice {
+        definitions: Some(Definitions::default()),
+        ..slice(end, resume, None)
+    };
+    // However many statements there are, they close no epoch.
+    let mut step = step();
+    for end in 1..200 {
+        assert!(step.push(defining(end * 10, None)).expect("folds").closed.is_empty());
+    }
+    let work = step.close().expect("gathers").expect("an epoch");
+    assert_eq!(known(&work), [at(1990)]);
+    // What holds the point to go on from needs those that hold there.
+    for end in [2000, 2010, 2020, 2030] {
+        let _ = step.push(defining(end, Some(2015))).expect("folds");
+    }
+    let work = step.close().expect("gathers").expect("an epoch");
+    assert_eq!(known(&work), [at(2010), at(2030)]);
+    // A run that stops before a statement that targets follow begins there.
+    for end in [2100, 2110] {
+        let _ = step.push(defining(end, None)).expect("folds");
+    }
+    let altering =
+        TransformedSlice { definitions: Some(Definitions::default()), ..slice(2200, None, drop()) };
+    let outcome = step.push(altering).expect("folds");
+    let [work] = outcome.closed.as_slice() else { panic!("one epoch ends") };
+    assert_eq!(known(work), [at(2110), at(2200)]);
+}
+
 #[test]
 fn what_is_prepared_and_open_holds_the_point_to_go_on_from_behind_a_statement_too() {
     let mut step = step();

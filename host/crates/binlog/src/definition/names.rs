@@ -83,21 +83,23 @@ fn folded(name: &TableName) -> TableName {
     TableName::new(name.database.to_lowercase(), name.table.to_lowercase())
 }
 
-/// The databases that a statement changes something in.
-pub(crate) fn databases(statement: &Definition) -> Vec<&str> {
+/// The tables that a statement changes something of; `*` for all of a database.
+pub(crate) fn changed_tables(statement: &Definition) -> Vec<TableName> {
     match statement {
-        Definition::Create { table, .. } | Definition::Truncate(table) => vec![&table.database],
+        Definition::Create { table, .. } | Definition::Truncate(table) => vec![table.clone()],
         Definition::Alter { table, clauses } => {
             let renamed = clauses.iter().filter_map(|clause| match clause {
-                Clause::RenameTable(to) => Some(to.database.as_str()),
+                Clause::RenameTable(to) => Some(to),
                 _ => None,
             });
-            std::iter::once(table.database.as_str()).chain(renamed).collect()
+            std::iter::once(table).chain(renamed).cloned().collect()
         }
         Definition::Rename { pairs, .. } => {
-            pairs.iter().flat_map(|(from, to)| [from, to]).map(|t| t.database.as_str()).collect()
+            pairs.iter().flat_map(|(from, to)| [from, to]).cloned().collect()
         }
-        Definition::Drop(tables) => tables.iter().map(|t| t.database.as_str()).collect(),
-        Definition::Database { name, .. } | Definition::DropDatabase(name) => vec![name],
+        Definition::Drop(tables) => tables.clone(),
+        Definition::Database { name, .. } | Definition::DropDatabase(name) => {
+            vec![TableName::new(name, "*")]
+        }
     }
 }

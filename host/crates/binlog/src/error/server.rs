@@ -174,8 +174,9 @@ impl Diagnose for ServerFailure {
                  (binlog_expire_logs_seconds)"
             }
             ServerCause::Diverged => {
-                "the server was reset, restored or is not the one that the position is of: point the \
-                 source at the right server, or rebuild the tables from a new start"
+                "wait until the server has caught up, if it is a replica that lags; where it was reset, \
+                 restored or is not the one that the position is of, point the source at the right \
+                 server, or rebuild the tables from a new start"
             }
             ServerCause::BeyondEnd => {
                 "the server was reset or restored, or the offset is wrong: take one from sluice inspect"

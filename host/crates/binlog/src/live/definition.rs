@@ -91,9 +91,8 @@ async fn catalogue(
                 let text = row.and_then(|row| row.get_opt::<String, _>(1)).and_then(Result::ok);
                 tables.extend(text.map(|text| (name, text)));
             }
-            // Gone meanwhile, or not to be seen: not known.
-            Err(failure) if failure.code().is_some() => {
-                debug!(table = %name, code = failure.code(), "the definition cannot be read");
+            Err(failure) if failure.code().is_some_and(is_out_of_sight) => {
+                warn!(table = %name, code = failure.code(), "the definition cannot be read");
             }
             Err(failure) => return Err(failure.into_error(connection.address())),
         }
@@ -101,6 +100,28 @@ async fn catalogue(
     let databases = connection.rows::<(String, String)>(DATABASES).await?;
     let databases = databases.into_iter().filter(|(name, _)| options.may_capture_in(name));
     Ok((tables, databases.collect()))
+}
+
+/// Whether an error means that a table is gone meanwhile, or not for this account to see: then it is not
+/// known.
+fn is_out_of_sight(code: u16) -> bool {
+    const DATABASE_DENIED: u16 = 1044;
+    const NO_DATABASE: u16 = 1049;
+    const TABLE_DENIED: u16 = 1142;
+    const COLUMN_DENIED: u16 = 1143;
+    const NO_TABLE: u16 = 1146;
+    const PRIVILEGE_MISSING: u16 = 1227;
+    const NO_TABLE_IN_ENGINE: u16 = 1932;
+    matches!(
+        code,
+        DATABASE_DENIED
+            | NO_DATABASE
+            | TABLE_DENIED
+            | COLUMN_DENIED
+            | NO_TABLE
+            | PRIVILEGE_MISSING
+            | NO_TABLE_IN_ENGINE
+    )
 }
 
 fn definitions((tables, databases): &Catalogue, vendor: Vendor) -> Definitions {
@@ -129,4 +150,16 @@ fn definitions((tables, databases): &Catalogue, vendor: Vendor) -> Definitions {
 fn forget_others(found: &mut Definitions, tables: &BTreeMap<TableName, String>) {
     let is_known = |name: &TableName, _: &mut Known| tables.contains_key(name);
     Arc::make_mut(&mut found.tables).retain(is_known);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_table_that_is_gone_or_not_to_be_seen_is_left_out() {
+        let codes = [1044, 1049, 1142, 1143, 1146, 1227, 1932, 1205, 1317, 1040, 3100];
+        let found: Vec<_> = codes.into_iter().filter(|code| is_out_of_sight(*code)).collect();
+        assert_eq!(found, [1044, 1049, 1142, 1143, 1146, 1227, 1932]);
+    }
 }

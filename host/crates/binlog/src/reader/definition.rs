@@ -4,8 +4,9 @@ use change::{TableAction, TableName};
 
 use super::Reader;
 use crate::control::{GroupShape, Query, Reading};
-use crate::definition::{History, NameCase};
+use crate::definition::{History, NameCase, changed_tables};
 use crate::event::Event;
+use crate::options::ReadOptions;
 use crate::statement::definition::{Around, Definition, read};
 use crate::statement::environment::Environment;
 use crate::statement::{Statement, classify};
@@ -37,13 +38,24 @@ impl Reader {
     ) -> Option<Vec<TableAction>> {
         let place = format!("{}:{}", self.file, event.offset);
         let Some(definition) = &told.definition else {
-            if !named.is_empty() {
-                self.history.lose(named, &format!("a statement at {place} could not be read"));
+            let concerned = named.iter().filter(|table| self.follows(table));
+            let concerned: Vec<_> = concerned.cloned().collect();
+            if !concerned.is_empty() {
+                let reason = format!("a statement at {place} could not be read");
+                self.history.lose(&concerned, &reason);
                 self.capture.definition_changed();
             }
             return None;
         };
+        let changed = changed_tables(definition);
+        let (followed, others): (Vec<_>, Vec<_>) =
+            changed.iter().partition(|table| self.follows(table));
+        if followed.is_empty() {
+            return Some(Vec::new());
+        }
         let actions = self.history.apply(definition, &told.environment, &place);
+        // What becomes of them elsewhere is not followed.
+        others.into_iter().for_each(|table| self.history.forget(table));
         self.capture.definition_changed();
         let is_captured = |action: &TableAction| {
             action.tables().into_iter().any(|table| self.captures_folded(table))
@@ -67,6 +79,12 @@ impl Reader {
         }
     }
 
+    /// Whether a table's definition is followed: its database may have captured ones. Every definition
+    /// that changes is stored with all others, so those that no row can need are left out.
+    fn follows(&self, table: &TableName) -> bool {
+        may_concern(&self.options, self.names, table)
+    }
+
     /// Whether a table is captured under its name, or under that which a server that folds names gives it;
     /// of `*` whether some table of the database may be.
     fn captures_folded(&self, table: &TableName) -> bool {
@@ -82,4 +100,13 @@ impl Reader {
     pub(crate) fn history(&self) -> &History {
         &self.history
     }
+}
+
+/// Whether some table of a table's database may be captured, or the table itself.
+pub(super) fn may_concern(options: &ReadOptions, names: NameCase, table: &TableName) -> bool {
+    let folded = table.database.to_lowercase();
+    let folds = names != NameCase::Counts;
+    options.may_capture_in(&table.database)
+        || options.captures(table)
+        || (folds && options.may_capture_in(&folded))
 }

@@ -358,6 +358,30 @@ fn a_statement_in_another_letter_case_names_the_table_that_rows_were_seen_of() {
 }
 
 #[test]
+fn statements_about_databases_that_are_not_captured_are_not_followed() {
+    let followed = |patterns: &[&str], statement: &str| {
+        let mut log = Recording::mysql();
+        let (header, body) = log.make(statement);
+        log.put_before(EventKind::ROTATE, header, &body);
+        let tables = change::TablePatterns::parse(patterns).expect("valid");
+        let (slices, error) = log.read(ReadOptions { tables, ..ReadOptions::default() });
+        assert!(error.is_none(), "{error:?}");
+        let last = slices.iter().rev().find_map(|slice| slice.definitions.as_ref());
+        let names = last.map(|known| known.tables.keys().map(ToString::to_string).collect());
+        names.unwrap_or_else(Vec::new)
+    };
+    let create = "CREATE TABLE o.t (a int)";
+    assert_eq!(followed(&["*.*"], create), ["c.ro", "o.t"]);
+    assert_eq!(followed(&["c.*"], create), ["c.ro"]);
+    assert_eq!(followed(&["c.none"], create), ["c.ro"]);
+    assert_eq!(followed(&["o.*"], create), ["o.t"]);
+    assert!(followed(&["x.*"], create).is_empty());
+    assert_eq!(followed(&["c.*"], "RENAME TABLE c.ro TO c.rw"), ["c.rw"]);
+    // A table that leaves is not followed where it goes.
+    assert!(followed(&["c.*"], "RENAME TABLE c.ro TO o.t").is_empty());
+}
+
+#[test]
 fn a_server_to_which_letter_case_counts_is_taken_at_its_word() {
     let reader = |names| {
         let mut reader = Reader::new(ReadOptions::default(), None);
