@@ -230,6 +230,7 @@ impl FoldStep {
         let Some(Open { end, resume, .. }) = self.open.take_if(|open| !open.is_partial) else {
             return Ok(None);
         };
+        let definitions = self.needed(&end, resume.as_ref());
         let reached = resume.clone().unwrap_or_else(|| end.clone());
         let epoch = Epoch {
             number: self.number,
@@ -241,7 +242,6 @@ impl FoldStep {
         self.dead_letters_bytes = 0;
         let dead_letters = std::mem::take(&mut self.dead_letters);
         let doubted = std::mem::take(&mut self.doubted);
-        let definitions = self.needed(&end, resume.as_ref());
         let sources = self.sources.clone();
         let following = None;
         Ok(Some(EpochWork {

@@ -39,7 +39,8 @@ pub(super) fn column(mut cursor: Cursor<'_>, environment: &Environment) -> Optio
     clause.column.name = name;
     clause.column.declared = declared_type(&mut cursor, environment, &mut clause)?;
     // Behind the last column that an ALTER adds the table may be partitioned.
-    while !cursor.is_empty() && !(cursor.peek_is("PARTITION") && cursor.second_is("BY")) {
+    let is_end = |at: Cursor<'_>| at.is_empty() || (at.peek_is("PARTITION") && at.second_is("BY"));
+    while !is_end(cursor) {
         attribute(&mut cursor, &mut clause)?;
     }
     finish(&mut clause, environment);
