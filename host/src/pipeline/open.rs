@@ -186,7 +186,7 @@ pub fn read_options(manifest: &Manifest) -> ReadOptions {
 }
 
 /// The definitions of tables where a run begins, as far as they are known before the log is read: what the
-/// operator says, else what earlier runs kept, else what the manifest says of its start.
+/// operator says of tables that earlier runs do not know, what those kept, else what the manifest says of its start.
 ///
 /// # Errors
 /// Where a file that is named gives none.
@@ -197,7 +197,11 @@ pub fn known_definitions(
     history: &SchemaHistory,
 ) -> Result<Definitions, RunError> {
     let named = match (&options.definitions, &resume.position) {
-        (Some(path), _) => Some(path),
+        (Some(path), Some(position)) => {
+            let kept = history.at(position).cloned().unwrap_or_default();
+            return Ok(given::beside(path, &kept)?);
+        }
+        (Some(path), None) => Some(path),
         // The file of the manifest says how tables were at its start, and no more.
         (None, Some(position)) => return Ok(history.at(position).cloned().unwrap_or_default()),
         (None, None) => manifest.source.definitions.as_ref(),
