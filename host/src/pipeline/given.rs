@@ -119,7 +119,7 @@ mod tests {
         let path = folder.path().join("given.sql");
         let beside = |kept: &Definitions, text: &str| {
             std::fs::write(&path, text).expect("written");
-            super::beside(&path, kept)
+            beside(&path, kept)
         };
         let known = "CREATE TABLE d.t (a int, b text);";
         let lost = (TableName::new("d", "lost"), Known::Lost("why".to_owned()));
