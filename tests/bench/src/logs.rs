@@ -65,7 +65,7 @@ const WIDE: Recipe = Recipe {
     tables: &[
         "CREATE TABLE wide (id BIGINT NOT NULL PRIMARY KEY, {10: n# INT, b# BIGINT, p# DECIMAL(14,4), r# DOUBLE, v# VARCHAR(30), c# CHAR(12), d# DATE, a# DATETIME(3), s# TIMESTAMP NULL, t# TINYINT})",
     ],
-    insert: "INSERT INTO wide SELECT n, {10: n * #, n * 1000 + #, n / (# + 7), n * 0.731, CONCAT('value ', n, ' of #'), LEFT(MD5(n + #), 12), DATE_ADD('2001-01-01', INTERVAL (n + #) % 9000 DAY), DATE_ADD('2020-01-01 00:00:00.123', INTERVAL n SECOND), IF(n % 10 = #, NULL, FROM_UNIXTIME(1500000000 + n)), (n + #) % 127} FROM numbers WHERE n BETWEEN {first} AND {last}",
+    insert: "INSERT INTO wide SELECT n, {10: n * #, n * 1000 + #, n / (# + 7), n * 0.731, CONCAT('value ', n, ' of #'), LEFT(SHA2(n + #, 224), 12), DATE_ADD('2001-01-01', INTERVAL (n + #) % 9000 DAY), DATE_ADD('2020-01-01 00:00:00.123', INTERVAL n SECOND), IF(n % 10 = #, NULL, FROM_UNIXTIME(1500000000 + n)), (n + #) % 127} FROM numbers WHERE n BETWEEN {first} AND {last}",
     then: &["UPDATE wide SET n0 = n0 + 1, v5 = CONCAT('changed ', id) WHERE id % 5 = 0"],
     rows: 90_000,
     bytes_min: 60 << 20,
