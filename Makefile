@@ -22,7 +22,7 @@ help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: ## build host and plugins, run the quickstart, print its tables (first time about 10 minutes)
+demo: ## build host and plugins, run the quickstart, print its tables (first time about 15 minutes)
 	@scripts/demo.sh
 
 .PHONY: quick

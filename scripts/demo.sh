@@ -11,7 +11,7 @@ sluice=$PWD/target/bin/sluice
 if [[ -x $sluice ]]; then
   echo "== building what changed"
 else
-  echo "== building the host and its dependencies into $CARGO_TARGET_DIR (once, about 10 minutes on two cores)"
+  echo "== building the host and its dependencies into $CARGO_TARGET_DIR (once, about 15 minutes on two cores)"
 fi
 make --no-print-directory build
 built=$SECONDS
