@@ -11,9 +11,11 @@ use crate::progress::Screen;
 
 mod check;
 mod completions;
+mod convert;
 mod inspect;
 pub mod logging;
 mod output;
+mod pipelines;
 mod plugin;
 mod positions;
 mod run;
@@ -53,6 +55,8 @@ enum Command {
     /// Look at tables
     #[command(subcommand)]
     Table(table::Command),
+    /// Print what a script is as a manifest
+    Convert(convert::Args),
     /// Print completions for a shell
     Completions(completions::Args),
 }
@@ -92,6 +96,7 @@ pub fn run(cli: Cli, screen: &Screen) -> Result<Outcome, CommandError> {
         Command::Test(args) => test::run(&args),
         Command::Plugin(command) => plugin::run(&command),
         Command::Table(command) => table::run(&command),
+        Command::Convert(args) => convert::run(&args),
         Command::Completions(args) => completions::run(&args),
     }
 }

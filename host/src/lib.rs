@@ -15,4 +15,5 @@ pub mod pipeline;
 pub mod positions;
 pub mod progress;
 pub mod row_text;
+pub mod script;
 pub mod test_case;

@@ -14,7 +14,7 @@ use change::{GtidSet, PathTemplate, TableName, TablePatterns};
 
 mod digest;
 pub mod files;
-mod keys;
+pub(crate) mod keys;
 mod locate;
 pub mod problem;
 mod quantity;
@@ -22,7 +22,7 @@ mod read;
 mod reference;
 pub mod secret;
 mod section;
-mod tree;
+pub(crate) mod tree;
 
 #[cfg(test)]
 mod tests;
@@ -327,17 +327,7 @@ impl Manifest {
             if purpose == Purpose::Test {
                 leave_out_source(&mut root);
             }
-            References { environment, folder, problems: &problems }.replace(&mut root);
-            let read = read::sections(&root, folder, purpose, &problems);
-            Some(Self {
-                pipeline: read.pipeline?,
-                source: read.source?,
-                plugins: read.plugins,
-                tables: read.tables,
-                sink: read.sink?,
-                path: path.to_owned(),
-                locations: read.locations,
-            })
+            Self::of(root, path, folder, purpose, environment, &problems)
         });
         match manifest {
             Some(manifest) if problems.is_empty() => Ok(manifest),
@@ -346,6 +336,38 @@ impl Manifest {
                 Err(ManifestError::Wrong { path: path.to_owned(), problems })
             }
         }
+    }
+
+    /// Reads settings for a run that stand somewhere else than in TOML; none where a mistake was told.
+    pub(crate) fn of_tree(
+        root: Table,
+        path: &Path,
+        folder: &Path,
+        environment: Environment<'_>,
+        problems: &Problems,
+    ) -> Option<Self> {
+        Self::of(root, path, folder, Purpose::Run, environment, problems)
+    }
+
+    fn of(
+        mut root: Table,
+        path: &Path,
+        folder: &Path,
+        purpose: Purpose,
+        environment: Environment<'_>,
+        problems: &Problems,
+    ) -> Option<Self> {
+        References { environment, folder, problems }.replace(&mut root);
+        let read = read::sections(&root, folder, purpose, problems);
+        Some(Self {
+            pipeline: read.pipeline?,
+            source: read.source?,
+            plugins: read.plugins,
+            tables: read.tables,
+            sink: read.sink?,
+            path: path.to_owned(),
+            locations: read.locations,
+        })
     }
 
     /// The file that it was read from.

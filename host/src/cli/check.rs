@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use super::Outcome;
 use super::output::{Form, Output};
+use super::pipelines;
 use crate::check::{self, Finding, Severity};
 use crate::error::{CommandError, HostError};
-use crate::manifest::Manifest;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The manifest of the pipeline
+    /// The manifest of the pipeline, or a script
     manifest: PathBuf,
     /// Print one JSON line a finding
     #[arg(long)]
@@ -18,21 +18,28 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome, CommandError> {
-    let manifest = Manifest::load(&args.manifest)?;
+    let manifests = pipelines::load(&args.manifest)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|source| HostError::Start { what: "the runtime", source })?;
-    let findings = runtime.block_on(check::check(&manifest))?;
     let mut output = Output::of_verdict();
-    match Form::of(args.json) {
-        Form::Json => {
-            for finding in &findings {
-                output.json(finding)?;
+    let mut all = Vec::new();
+    for manifest in &manifests {
+        let findings = runtime.block_on(check::check(manifest))?;
+        match Form::of(args.json) {
+            Form::Json => {
+                for finding in &findings {
+                    output.json(finding)?;
+                }
+            }
+            Form::Text => {
+                output.text(&pipelines::heading(manifest, &manifests))?;
+                output.text(&as_text(&findings))?;
             }
         }
-        Form::Text => output.text(&as_text(&findings))?,
+        all.extend(findings);
     }
     output.finish()?;
-    Ok(check::fault(&findings).map_or(Outcome::Done, Outcome::Failed))
+    Ok(check::fault(&all).map_or(Outcome::Done, Outcome::Failed))
 }
 
 fn as_text(findings: &[Finding]) -> String {

@@ -8,15 +8,15 @@ use change::Position;
 
 use super::Outcome;
 use super::output::{Form, Output};
+use super::pipelines;
 use crate::error::{CommandError, HostError};
-use crate::manifest::Manifest;
 use crate::moment::{self, span};
 use crate::positions::{self, File, Place, Report};
 use crate::progress::megabytes;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The manifest of the pipeline
+    /// The manifest of the pipeline, or a script
     manifest: PathBuf,
     /// Find the position before the first transaction at or behind this time, such as
     /// 2026-11-22T10:00:00Z
@@ -28,14 +28,19 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome, CommandError> {
-    let manifest = Manifest::load(&args.manifest)?;
+    let manifests = pipelines::load(&args.manifest)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|source| HostError::Start { what: "the runtime", source })?;
-    let report = runtime.block_on(positions::positions(&manifest, args.at))?;
     let mut output = Output::new();
-    match Form::of(args.json) {
-        Form::Json => output.json(&report)?,
-        Form::Text => output.text(&as_text(&report, args.at))?,
+    for manifest in &manifests {
+        let report = runtime.block_on(positions::positions(manifest, args.at))?;
+        match Form::of(args.json) {
+            Form::Json => output.json(&report)?,
+            Form::Text => {
+                output.text(&pipelines::heading(manifest, &manifests))?;
+                output.text(&as_text(&report, args.at))?;
+            }
+        }
     }
     output.finish()?;
     Ok(Outcome::Done)

@@ -4,12 +4,14 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+use futures::future::join_all;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use tracing::info;
+use tracing::{error, info};
 
 use super::Outcome;
 use super::output::{Form, Output};
+use super::pipelines;
 use crate::chain;
 use crate::error::{CommandError, HostError};
 use crate::manifest::Manifest;
@@ -18,7 +20,7 @@ use crate::progress::{Bar, Lines, Progress, Screen, Silent, grouped, megabytes};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The manifest of the pipeline
+    /// The manifest of the pipeline, or a script of one or several
     manifest: PathBuf,
     /// Stop at the end of the recorded files, or at the position that the server has at the start
     #[arg(long)]
@@ -45,7 +47,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, quiet: bool, screen: &Screen) -> Result<Outcome, CommandError> {
-    let manifest = Manifest::load(&args.manifest)?;
+    let manifests = pipelines::load(&args.manifest)?;
     let options = RunOptions {
         until_end: args.until_end,
         dry_run: args.dry_run,
@@ -56,39 +58,61 @@ pub(super) fn run(args: &Args, quiet: bool, screen: &Screen) -> Result<Outcome, 
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|source| HostError::Start { what: "the runtime", source })?;
-    let progress = progress(quiet, screen);
-    let outcome = runtime.block_on(until_stopped(&manifest, options, &*progress));
-    drop(progress);
-    let summary = outcome.map_err(|error| explain(&manifest, error))?;
-    print(&summary, &manifest, args)?;
+    let name = |manifest: &Manifest| match manifests.as_slice() {
+        [_] => None,
+        _ => Some(manifest.pipeline.name.clone()),
+    };
+    let runs: Vec<_> = manifests
+        .iter()
+        .map(|manifest| (manifest, progress(quiet, screen, name(manifest))))
+        .collect();
+    let outcome = runtime.block_on(until_stopped(&runs, &options));
+    drop(runs);
+    print(&outcome?, args)?;
     Ok(Outcome::Done)
 }
 
-fn progress(quiet: bool, screen: &Screen) -> Box<dyn Progress> {
+/// `name` tells one pipeline's progress from that of the others.
+fn progress(quiet: bool, screen: &Screen, name: Option<String>) -> Box<dyn Progress> {
     if quiet {
         Box::new(Silent)
     } else if screen.is_terminal() {
-        Box::new(Bar::new(screen))
+        Box::new(Bar::new(screen, name))
     } else {
-        Box::new(Lines::new(screen))
+        Box::new(Lines::new(screen, name))
     }
 }
 
-/// Runs until the end; an interrupt or SIGTERM lets what was read be committed first.
-async fn until_stopped(
-    manifest: &Manifest,
-    options: RunOptions,
-    progress: &dyn Progress,
-) -> Result<Summary, StoppedBy> {
-    let start = |source| StoppedBy::Host(HostError::Start { what: "listening to signals", source });
+/// Runs all pipelines until the end; an interrupt or SIGTERM lets what was read be committed first, and
+/// so does the failure of another one.
+async fn until_stopped<'m>(
+    runs: &[(&'m Manifest, Box<dyn Progress>)],
+    options: &RunOptions,
+) -> Result<Vec<(&'m Manifest, Summary)>, CommandError> {
+    let start = |source| HostError::Start { what: "listening to signals", source };
     let mut interrupt = signal(SignalKind::interrupt()).map_err(start)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(start)?;
     let (stop, stopped) = watch::channel(false);
-    let pipeline = pipeline::run(manifest, options, progress, stopped);
-    tokio::pin!(pipeline);
+    let pipelines = runs.iter().map(|(manifest, progress)| {
+        let (stop, stopped) = (&stop, stopped.clone());
+        async move {
+            let outcome = pipeline::run(manifest, options.clone(), &**progress, stopped).await;
+            let outcome = outcome.map_err(|error| {
+                if runs.len() > 1 {
+                    let pipeline = manifest.pipeline.name.as_str();
+                    error!(pipeline, %error, "failed: the other pipelines are stopped");
+                }
+                stop.send_replace(true);
+                explain(manifest, error)
+            });
+            outcome.map(|summary| (*manifest, summary))
+        }
+    });
+    let pipelines = join_all(pipelines);
+    tokio::pin!(pipelines);
     loop {
         tokio::select! {
-            outcome = &mut pipeline => return outcome.map_err(|error| StoppedBy::Run(Box::new(error))),
+            outcomes = &mut pipelines => return outcomes.into_iter().collect(),
             _ = interrupt.recv() => info!(signal = "SIGINT", "stopping: what was read is committed first"),
             _ = terminate.recv() => info!(signal = "SIGTERM", "stopping: what was read is committed first"),
         }
@@ -96,28 +120,21 @@ async fn until_stopped(
     }
 }
 
-/// What ended a run.
-enum StoppedBy {
-    Host(HostError),
-    Run(Box<RunError>),
-}
-
 /// A mistake in a plugin's configuration is shown at its line of the manifest.
-fn explain(manifest: &Manifest, stopped: StoppedBy) -> CommandError {
-    match stopped {
-        StoppedBy::Host(error) => error.into(),
-        StoppedBy::Run(error) => match *error {
-            RunError::Plugin(error) => chain::explain(manifest, error),
-            error => error.into(),
-        },
+fn explain(manifest: &Manifest, error: RunError) -> CommandError {
+    match error {
+        RunError::Plugin(error) => chain::explain(manifest, error),
+        error => error.into(),
     }
 }
 
-fn print(summary: &Summary, manifest: &Manifest, args: &Args) -> Result<(), HostError> {
+fn print(summaries: &[(&Manifest, Summary)], args: &Args) -> Result<(), HostError> {
     let mut output = Output::new();
-    match Form::of(args.json) {
-        Form::Json => output.json(summary)?,
-        Form::Text => output.text(&text(summary, &manifest.pipeline.name, args.dry_run))?,
+    for (manifest, summary) in summaries {
+        match Form::of(args.json) {
+            Form::Json => output.json(summary)?,
+            Form::Text => output.text(&text(summary, &manifest.pipeline.name, args.dry_run))?,
+        }
     }
     output.finish()
 }

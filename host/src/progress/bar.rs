@@ -14,6 +14,8 @@ const RATE_OVER: Duration = Duration::from_secs(2);
 pub struct Bar {
     bar: ProgressBar,
     rate: Mutex<Rate>,
+    /// Stands before each message: the pipeline, where there are several.
+    name: String,
 }
 
 struct Rate {
@@ -25,11 +27,12 @@ struct Rate {
 impl Bar {
     /// A bar at the bottom of a terminal; it leaves when it is dropped.
     #[must_use]
-    pub fn new(screen: &Screen) -> Self {
+    pub fn new(screen: &Screen, name: Option<String>) -> Self {
         let bar = screen.bars().add(ProgressBar::new_spinner());
         bar.set_style(style("{spinner} {msg}"));
         let rate = Rate { since: Instant::now(), images: 0, rows_per_second: 0 };
-        Self { bar, rate: Mutex::new(rate) }
+        let name = name.map_or_else(String::new, |name| format!("{name}: "));
+        Self { bar, rate: Mutex::new(rate), name }
     }
 
     fn rows_per_second(&self, images: u64) -> u64 {
@@ -64,7 +67,8 @@ impl Progress for Bar {
         } else {
             self.bar.tick();
         }
-        self.bar.set_message(wording::line(state, self.rows_per_second(state.images)));
+        let line = wording::line(state, self.rows_per_second(state.images));
+        self.bar.set_message(format!("{}{line}", self.name));
     }
 }
 

@@ -12,6 +12,8 @@ const LINE_EVERY: Duration = Duration::from_secs(5);
 pub struct Lines {
     screen: Screen,
     every: Duration,
+    /// What each line begins with; names the pipeline, where there are several.
+    begin: String,
     last: Mutex<Last>,
 }
 
@@ -23,9 +25,10 @@ struct Last {
 impl Lines {
     /// Lines on standard error.
     #[must_use]
-    pub fn new(screen: &Screen) -> Self {
+    pub fn new(screen: &Screen, name: Option<String>) -> Self {
         let last = Last { at: Instant::now(), state: ProgressState::default() };
-        Self { screen: screen.clone(), every: LINE_EVERY, last: Mutex::new(last) }
+        let begin = name.map_or_else(|| "progress".to_owned(), |name| format!("{name} progress"));
+        Self { screen: screen.clone(), every: LINE_EVERY, begin, last: Mutex::new(last) }
     }
 
     /// The line that is due, if one is: the time has come and something has moved.
@@ -38,7 +41,8 @@ impl Lines {
         let moved = last.state.position != state.position || last.state.epochs != state.epochs;
         let rows = state.images.saturating_sub(last.state.images);
         *last = Last { at: Instant::now(), state: state.clone() };
-        moved.then(|| format!("progress: {}", wording::line(state, wording::rate(rows, elapsed))))
+        let line = || wording::line(state, wording::rate(rows, elapsed));
+        moved.then(|| format!("{}: {}", self.begin, line()))
     }
 }
 
@@ -56,7 +60,7 @@ mod tests {
 
     #[test]
     fn a_line_comes_when_it_is_due_and_something_has_moved() {
-        let mut lines = Lines::new(&Screen::default());
+        let mut lines = Lines::new(&Screen::default(), None);
         let moved = ProgressState { images: 5, epochs: 1, ..ProgressState::default() };
         assert_eq!(lines.due(&moved), None);
         lines.every = Duration::ZERO;

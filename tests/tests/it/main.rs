@@ -23,4 +23,5 @@ mod positions;
 mod quickstart;
 mod recorded;
 mod schema_history;
+mod script;
 mod whole_rows;
