@@ -39,7 +39,7 @@ test: quick plugins servers readers ## all of it: quick, a fuzzer, then real ser
 	SLUICE_BIN=$(SLUICE) $(CARGO) test $(LOCKED) --workspace --test it
 
 .PHONY: corpus
-corpus: readers ## CORPUS=dir: every recorded scenario of a folder through the host, compared with its expected rows
+corpus: readers plugins ## CORPUS=dir: every recorded scenario of a folder through the host, compared with its expected rows
 	$(CARGO) build $(LOCKED) --workspace --bin sluice
 	SLUICE_BIN=$(SLUICE) "$$(scripts/readers.sh)" tests/corpus.py "$${CORPUS:-tests/fixtures/corpus}" $(ONLY)
 

@@ -252,6 +252,18 @@ pub enum WithoutKey {
     WholeRow,
 }
 
+/// What becomes of the target of a table that the source dropped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DroppedTables {
+    /// It keeps its rows until a new table of that name has its first one.
+    #[default]
+    Keep,
+    /// It is emptied.
+    Empty,
+    /// The pipeline stops.
+    Stop,
+}
+
 /// `[sink]`: where the tables lie and how they are kept.
 #[derive(Clone, Debug)]
 pub struct SinkSettings {
@@ -261,6 +273,8 @@ pub struct SinkSettings {
     pub path_written: PathTemplate,
     /// Whether a target gets the columns that its source gains.
     pub merge_schema: bool,
+    /// With `merge_schema`: what becomes of the target of a table that the source dropped.
+    pub dropped_tables: DroppedTables,
     /// A target is compacted after so many commits; none: the default of the lake crate.
     pub compact_commits: Option<u32>,
     /// A file is compacted once this share of its rows is deleted; none: the default of the lake crate.

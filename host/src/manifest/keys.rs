@@ -53,6 +53,7 @@ pub(crate) const SECTIONS: [(&str, &[&str]); 6] = [
             "path",
             "mode",
             "merge-schema",
+            "dropped-tables",
             "compact-after",
             "compact-deleted-share",
             "target-file-size",

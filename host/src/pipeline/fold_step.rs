@@ -98,6 +98,8 @@ pub struct Following {
     pub position: Position,
     /// Its text.
     pub text: String,
+    /// Source tables that had rows, as of behind it.
+    pub sources: SeenTables,
 }
 
 /// What follows a slice.
@@ -107,7 +109,7 @@ enum Next {
     /// It ends.
     Close,
     /// It ends, and targets follow a statement, behind which is this position.
-    Edit(Box<Followed>, Position),
+    Edit(Box<(Followed, SeenTables)>, Position),
 }
 
 /// The open epoch.
@@ -171,21 +173,23 @@ impl FoldStep {
         let (resume, is_partial) = (slice.resume, slice.is_partial);
         let decided = slice.schema_change.map(|change| {
             let before = change.before.clone();
-            (before, self.policy.decide(change, &self.sources))
+            let behind = self.sources.behind(&change);
+            (before, behind, self.policy.decide(change, &self.sources))
         });
         let mut outcome = FoldOutcome::default();
         let definitions = slice.definitions.map(|known| (slice.end.clone(), known));
         let (end, next) = match decided {
             // The next run has to meet the statement again.
-            Some((before, Err(stop))) => {
+            Some((before, _, Err(stop))) => {
                 outcome.stop = Some(stop);
                 (before, Next::Close)
             }
-            Some((before, Ok(Passed::Edited(followed)))) => {
+            Some((before, behind, Ok(Passed::Edited(followed)))) => {
                 self.definitions.extend(definitions);
-                (before, Next::Edit(Box::new(followed), slice.end))
+                (before, Next::Edit(Box::new((followed, behind)), slice.end))
             }
-            Some((_, Ok(passed))) => {
+            Some((_, behind, Ok(passed))) => {
+                self.sources = behind;
                 if let Passed::Accepted(tables) = passed {
                     self.doubted.extend(tables);
                 }
@@ -200,7 +204,10 @@ impl FoldStep {
         self.forget_before(resume.as_ref().unwrap_or(&end));
         self.open = Some(Open { end, resume, since, is_partial });
         match next {
-            Next::Edit(followed, end) => outcome.closed.push(self.close_before(*followed, end)?),
+            Next::Edit(followed, end) => {
+                let (followed, behind) = *followed;
+                outcome.closed.push(self.close_before(followed, end, behind)?);
+            }
             Next::Close => outcome.closed.extend(self.close()?),
             Next::GoOn if self.is_full() || since.elapsed() >= self.limits.trigger => {
                 outcome.closed.extend(self.close()?);
@@ -271,14 +278,21 @@ impl FoldStep {
     }
 
     /// Ends the open epoch before a statement that targets follow; `end` lies behind it.
-    fn close_before(&mut self, followed: Followed, end: Position) -> Result<EpochWork, RunError> {
+    fn close_before(
+        &mut self,
+        followed: Followed,
+        end: Position,
+        behind: SeenTables,
+    ) -> Result<EpochWork, RunError> {
         let within = || LakeError::Internal("a statement stands inside a transaction".into());
         let mut work = self.close()?.ok_or_else(within)?;
         let all_durable = self.reached.clone();
         self.reached = work.resume.clone().unwrap_or_else(|| end.clone());
         let Followed { edits, position, statement: text } = followed;
+        self.fold.follow(&edits);
+        self.sources.clone_from(&behind);
         let statement = Statement { number: work.epoch.number, all_durable, end, edits };
-        work.following = Some(Following { statement, position, text });
+        work.following = Some(Following { statement, position, text, sources: behind });
         Ok(work)
     }
 

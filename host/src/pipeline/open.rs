@@ -158,13 +158,16 @@ pub fn lake_options(manifest: &Manifest, digest: &str) -> LakeOptions {
 
 fn fold_options(manifest: &Manifest, recovered: Recovered) -> FoldOptions {
     let covered = recovered.covered().map(|(t, p)| (t.clone(), p.clone())).collect();
+    // Of a target that was left by its table the next one tells the id columns.
+    let told = |sources: &lake::SourceKeys| !sources.id_columns.is_empty() || sources.incomplete;
     let sources = recovered.targets.into_iter();
+    let sources = sources.filter_map(|(t, r)| Some((t, Arc::new(r.sources.filter(told)?))));
     FoldOptions {
         path: manifest.sink.path.clone(),
         targets_max: manifest.pipeline.targets_max,
         deletes: lake::Deletes::Remove,
         covered,
-        sources: sources.filter_map(|(t, r)| Some((t, Arc::new(r.sources?)))).collect(),
+        sources: sources.collect(),
     }
 }
 

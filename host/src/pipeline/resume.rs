@@ -142,7 +142,7 @@ fn seen_by_targets(recovered: &Recovered) -> SeenTables {
     let others = recovered.targets.values().any(is_lost);
     let known = recovered.targets.values().filter_map(|t| t.sources.as_ref());
     let names = known.flat_map(|sources| &sources.tables).map(|source| source.table.clone());
-    SeenTables { others, names: names.collect() }
+    SeenTables { others, names: names.collect(), ..SeenTables::default() }
 }
 
 /// Every target still has the commits that the checkpoint has seen.

@@ -25,6 +25,9 @@ pub struct SeenTables {
     /// Whether others may have had some too: the record of them was lost.
     #[serde(default)]
     pub others: bool,
+    /// Tables that the log saw come into being: before their first row they have none.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub new: BTreeSet<TableName>,
 }
 
 impl SeenTables {
@@ -35,6 +38,50 @@ impl SeenTables {
         let whole = table.table == "*";
         let named = |name: &TableName| name == table || whole && name.database == table.database;
         self.others || self.names.iter().any(named)
+    }
+
+    /// Whether each of a table's rows stands in the log.
+    #[must_use]
+    pub fn is_new(&self, table: &TableName) -> bool {
+        self.new.contains(table)
+    }
+
+    /// The tables with rows that a name stands for, `db.*` for those of a database; none where they are
+    /// not known.
+    #[must_use]
+    pub fn meant<'a>(&'a self, table: &'a TableName) -> Option<Vec<&'a TableName>> {
+        if table.table != "*" {
+            return Some(vec![table]);
+        }
+        let of_database = |name: &&TableName| name.database == table.database;
+        (!self.others).then(|| self.names.iter().filter(of_database).collect())
+    }
+
+    /// What is seen behind a statement.
+    #[must_use]
+    pub fn behind(&self, change: &SchemaChange) -> Self {
+        let mut seen = self.clone();
+        for action in spelled(change.clone(), self).actions.iter().flatten() {
+            match action {
+                TableAction::Created { table, may_exist: false, .. } => {
+                    seen.new.insert(table.clone());
+                }
+                // The old name stays: a run that meets the statement again has to know it.
+                TableAction::Renamed { from, to } => {
+                    let new = seen.new.contains(from);
+                    if seen.may_hold(from) {
+                        seen.names.insert(to.clone());
+                    } else if new {
+                        seen.new.insert(to.clone());
+                    }
+                }
+                TableAction::Created { .. }
+                | TableAction::Dropped { .. }
+                | TableAction::Truncated { .. }
+                | TableAction::Altered { .. } => {}
+            }
+        }
+        seen
     }
 }
 
@@ -206,7 +253,7 @@ mod tests {
 
     fn seen() -> SeenTables {
         let names = BTreeSet::from([TableName::new("shop", "orders")]);
-        SeenTables { names, others: false }
+        SeenTables { names, ..SeenTables::default() }
     }
 
     #[test]

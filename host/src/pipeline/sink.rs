@@ -119,13 +119,13 @@ impl Sink for TableSink {
         let resume = work.resume;
         let proof = self.lake.commit(work.epoch).await?;
         self.advance(&proof, epoch, &resume, &work.sources)?;
-        if let Some(Following { statement, position, text }) = work.following {
+        if let Some(Following { statement, position, text, sources }) = work.following {
             // A statement that a target refuses is where the next run begins: there the operator may
             // accept it.
             let edited = self.lake.edit(statement).await;
             let cannot = |source| RunError::Follow { position, statement: text, source };
             let proof = edited.map_err(cannot)?;
-            self.advance(&proof, epoch, &resume, &work.sources)?;
+            self.advance(&proof, epoch, &resume, &sources)?;
         }
         // Without the checkpoint a run goes on where the targets say, which is never past it.
         let floor = self.lake.all_durable().or_else(|| {

@@ -22,6 +22,7 @@ mod plugin;
 mod positions;
 mod quickstart;
 mod recorded;
+mod renamed_tables;
 mod schema_history;
 mod script;
 mod whole_rows;

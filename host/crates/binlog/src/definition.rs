@@ -100,7 +100,11 @@ impl History {
                     self.doubt_alike(table, place);
                 }
                 self.add(table.clone(), known);
-                vec![TableAction::Created { table: table.clone(), replaces: *replaces }]
+                vec![TableAction::Created {
+                    table: table.clone(),
+                    replaces: *replaces,
+                    may_exist: may_be_there,
+                }]
             }
             Definition::Alter { table, clauses } => self.alter(table, clauses, environment, place),
             Definition::Rename { pairs, if_exists } => {

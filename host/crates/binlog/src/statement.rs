@@ -14,6 +14,7 @@ pub(crate) mod create;
 mod cursor;
 pub(crate) mod definition;
 pub(crate) mod environment;
+pub(crate) mod partition;
 pub(crate) mod token;
 
 use token::{Token, Tokens};

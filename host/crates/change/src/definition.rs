@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::column::ColumnType;
+use crate::partition::Partitioning;
 use crate::schema::{TableName, UniqueKey};
 
 /// A column's type as declared, in one spelling for all synonyms.
@@ -126,6 +127,9 @@ pub struct TableDefinition {
     /// The character set of columns that name none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub charset: Option<String>,
+    /// How its rows are divided, where the values of one integer column tell it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partitions: Option<Partitioning>,
     /// Whether MariaDB keeps the versions of its rows.
     #[serde(default, skip_serializing_if = "is_false")]
     pub versioned: bool,

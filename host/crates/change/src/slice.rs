@@ -3,6 +3,7 @@
 
 use crate::batch::Batch;
 use crate::definition::{ColumnDefinition, Definitions};
+use crate::partition::IntegerSet;
 use crate::position::Position;
 use crate::schema::TableName;
 
@@ -27,10 +28,17 @@ pub enum SchemaChangeKind {
 }
 
 /// What a statement does to the rows that a table has, without row events.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RowsEffect {
     /// Nothing: each row keeps its values, and an added column holds its default.
     None,
+    /// Rows with these values go.
+    Gone {
+        /// The column.
+        column: String,
+        /// Its values.
+        values: IntegerSet,
+    },
     /// Something that the statement alone does not tell.
     Unknown(&'static str),
 }
@@ -86,6 +94,8 @@ pub enum TableAction {
         table: TableName,
         /// Whether a table of that name, with its rows, is gone.
         replaces: bool,
+        /// Whether the statement may have changed nothing, since there was such a table: IF NOT EXISTS.
+        may_exist: bool,
     },
     /// The table and its rows are gone.
     Dropped {

@@ -6,6 +6,8 @@
 
 use std::sync::Arc;
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt32Array, new_null_array};
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 use arrow_select::filter::filter_record_batch;
@@ -13,8 +15,9 @@ use arrow_select::take::take;
 use arrow_select::zip::zip;
 use change::definition::same_name;
 use change::diagnose::REBUILD;
-use change::{Column, ColumnType, TableName, TargetPath};
-use parquet::file::metadata::ParquetMetaData;
+use change::{Column, ColumnType, IntegerSet, TableName, TargetPath};
+use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
+use parquet::file::statistics::Statistics;
 use serde_json::Value;
 
 use crate::error::LakeError;
@@ -37,13 +40,37 @@ pub struct TableEdit {
 }
 
 /// What becomes of the rows that there are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum RowsEdit {
     /// They stay.
     #[default]
     Keep,
     /// They go, as with TRUNCATE.
     Remove,
+    /// Those with these values go.
+    RemoveWhere {
+        /// A column with integers.
+        column: String,
+        /// Its values.
+        values: IntegerSet,
+    },
+    /// They go, and the columns stay only until the next table of that name brings its own.
+    Vacate,
+    /// They stay, with the columns, until the next table of that name brings its first row.
+    Abandon,
+    /// They go; the target holds instead what another one held before the statement, columns and id
+    /// columns included, as a renamed table takes its rows along.
+    Take {
+        /// The other target.
+        from: TargetPath,
+        /// The table whose rows it held.
+        source: TableName,
+    },
+    /// They stay: the target is the same one under both names of the table.
+    Renamed {
+        /// The name so far; `TableEdit::source` is the new one.
+        from: TableName,
+    },
 }
 
 /// What becomes of a column.
@@ -126,16 +153,23 @@ impl Recast {
             before: Arc::clone(before),
             after: Arc::clone(before),
             steps: Vec::new(),
-            rows: edit.rows,
+            rows: edit.rows.clone(),
             scope: Scope::Nothing,
         };
         let mut fields: Vec<Field> = before.fields().iter().map(|f| f.as_ref().clone()).collect();
+        if let RowsEdit::RemoveWhere { column, .. } = &mut recast.rows {
+            let Some(field) = before.fields().iter().find(|f| same_name(f.name(), column)) else {
+                let reason = format!("the column `{column}`, which tells the rows, is not there");
+                return Err(refuse(edit, reason, REBUILD));
+            };
+            column.clone_from(field.name());
+        }
         for column in &edit.columns {
             recast.plan(edit, column, &mut fields, ids)?;
         }
         recast.after = Arc::new(Schema::new(fields));
         // A type alone becomes wider in all rows: it does not matter whose they are.
-        if recast.rows == RowsEdit::Remove || recast.changes_values() {
+        if recast.removes() || recast.changes_values() {
             recast.scope = scope_of(edit, sources)?;
         }
         if policy == NewColumns::Refuse && recast.after != recast.before {
@@ -209,6 +243,11 @@ impl Recast {
         !self.steps.is_empty()
     }
 
+    /// Whether rows may go.
+    fn removes(&self) -> bool {
+        matches!(self.rows, RowsEdit::Remove | RowsEdit::RemoveWhere { .. })
+    }
+
     /// Whether all rows go, so that none has to be read.
     pub(crate) fn empties(&self) -> bool {
         self.rows == RowsEdit::Remove && self.scope == Scope::All
@@ -223,13 +262,24 @@ impl Recast {
         let retyped =
             retyped.filter(|(_, (a, b))| a.data_type() != b.data_type()).any(|(i, _)| has(i));
         let moved = self.scope != Scope::Nothing
-            && (self.rows == RowsEdit::Remove
+            && (self.may_remove(file)
                 || self.steps.iter().any(|step| match step {
                     Step::Fill { value: Some(_), .. } => true,
                     Step::Fill { column, value: None } => has(*column),
                     Step::Copy { from, to } => has(*from) || has(*to),
                 }));
         retyped || moved
+    }
+
+    /// Whether rows of a file may go.
+    fn may_remove(&self, file: &ParquetMetaData) -> bool {
+        match &self.rows {
+            RowsEdit::RemoveWhere { column, values } => file
+                .row_groups()
+                .iter()
+                .any(|group| bounds(group, column).is_none_or(|(a, b)| values.may_hold(a, b))),
+            _ => self.removes(),
+        }
     }
 
     /// Rows that have the columns of `after` already, as they are afterwards.
@@ -239,7 +289,11 @@ impl Recast {
             Scope::All => None,
             Scope::Where(constants) => Some(meant(rows, constants)),
         };
-        if self.rows == RowsEdit::Remove {
+        let scope = match &self.rows {
+            RowsEdit::RemoveWhere { column, values } => Some(valued(rows, column, values, scope)?),
+            _ => scope,
+        };
+        if self.removes() {
             let keep: BooleanArray = match &scope {
                 None => vec![false; rows.num_rows()].into(),
                 Some(scope) => scope.values().iter().map(|meant| Some(!meant)).collect(),
@@ -364,6 +418,34 @@ fn meant(rows: &RecordBatch, constants: &[(String, Value)]) -> BooleanArray {
         })
     };
     (0..rows.num_rows()).map(|row| Some(is_meant(row))).collect()
+}
+
+/// The rows, of those that are meant, that have one of some values.
+fn valued(
+    rows: &RecordBatch,
+    column: &str,
+    values: &IntegerSet,
+    scope: Option<BooleanArray>,
+) -> Result<BooleanArray, LakeError> {
+    let integers = match rows.column_by_name(column) {
+        Some(found) => arrow_cast::cast(found, &DataType::Int64).map_err(wrong)?,
+        None => new_null_array(&DataType::Int64, rows.num_rows()),
+    };
+    let integers = integers.as_primitive::<Int64Type>();
+    let is_meant = |row: usize| scope.as_ref().is_none_or(|scope| scope.value(row));
+    let found = integers.iter().enumerate();
+    Ok(found.map(|(row, value)| Some(is_meant(row) && values.contains(value))).collect())
+}
+
+/// The least and the greatest integer of a column; none where that is not told, or there may be a NULL.
+fn bounds(group: &RowGroupMetaData, column: &str) -> Option<(i64, i64)> {
+    let chunk = group.columns().iter().find(|c| c.column_path().string() == column)?;
+    let statistics = chunk.statistics().filter(|s| s.null_count_opt() == Some(0))?;
+    match statistics {
+        Statistics::Int32(s) => Some((i64::from(*s.min_opt()?), i64::from(*s.max_opt()?))),
+        Statistics::Int64(s) => Some((*s.min_opt()?, *s.max_opt()?)),
+        _ => None,
+    }
 }
 
 /// Whether a file has a column with a value other than NULL, as far as its footer tells.

@@ -20,11 +20,12 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use change::{
-    ImageKind, Mark, OutputSchema, PathTemplate, Position, Routing, TargetPath, Transaction,
-    Transformed,
+    ImageKind, Mark, OutputSchema, PathTemplate, Position, Routing, TableName, TargetPath,
+    Transaction, Transformed,
 };
 
 use crate::changes::{LeftOut, TargetChanges};
+use crate::edit::{RowsEdit, TableEdit};
 use crate::error::{FoldError, LakeError, Place};
 use crate::sources::{SourceKeys, Watch};
 use crate::stored::StoredSchema;
@@ -70,6 +71,9 @@ pub struct Fold {
     targets_max: usize,
     covered: HashMap<TargetPath, Arc<Position>>,
     sources: HashMap<TargetPath, Arc<SourceKeys>>,
+    /// Targets that hold the rows of this table since it was renamed: which of its id columns are constant
+    /// is not remembered.
+    renamed: HashMap<TargetPath, TableName>,
     /// Every target that there is, by its path without case.
     known: HashMap<String, TargetPath>,
     hasher: KeyHasher,
@@ -96,6 +100,7 @@ impl Fold {
             targets_max: options.targets_max,
             covered: HashMap::new(),
             sources: options.sources,
+            renamed: HashMap::new(),
             known: HashMap::new(),
             hasher: KeyHasher::default(),
             schemas: Vec::new(),
@@ -115,6 +120,28 @@ impl Fold {
             self.known.entry(target.0.to_lowercase()).or_insert_with(|| target.clone());
         }
         self.covered = covered.into_iter().map(|(t, p)| (t, Arc::new(p))).collect();
+    }
+
+    /// What a statement between two epochs does to targets.
+    pub fn follow(&mut self, edits: &[TableEdit]) {
+        for edit in edits {
+            match &edit.rows {
+                RowsEdit::Keep | RowsEdit::Remove | RowsEdit::RemoveWhere { .. } => {}
+                RowsEdit::Vacate | RowsEdit::Abandon => {
+                    self.sources.remove(&edit.target);
+                    self.renamed.remove(&edit.target);
+                }
+                RowsEdit::Take { .. } => {
+                    self.sources.remove(&edit.target);
+                    self.renamed.insert(edit.target.clone(), edit.source.clone());
+                }
+                RowsEdit::Renamed { from } => {
+                    if let Some(sources) = self.sources.get_mut(&edit.target) {
+                        Arc::make_mut(sources).rename(from, &edit.source);
+                    }
+                }
+            }
+        }
     }
 
     /// Adds a batch to the open epoch. Batches of one source table come in log order.
@@ -328,6 +355,10 @@ impl Fold {
             Some(index) => *index,
             None => {
                 let sources = self.sources.get(path).cloned();
+                let sources = sources.or_else(|| {
+                    let table = self.renamed.remove(path)?;
+                    Some(Arc::new(SourceKeys::of_renamed(prepared.stored(), table)))
+                });
                 let index = self.targets.len();
                 self.targets.push(TargetFold::new(path.clone(), prepared.stored(), sources));
                 self.by_path.insert(path.clone(), index);

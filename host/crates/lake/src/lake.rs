@@ -11,7 +11,7 @@ use change::{PathTemplate, Position, TableName, TargetPath};
 use futures::StreamExt;
 
 use crate::changes::TargetChanges;
-use crate::edit::TableEdit;
+use crate::edit::{RowsEdit, TableEdit};
 use crate::error::LakeError;
 use crate::marker;
 use crate::recover::{self, Recovered};
@@ -324,18 +324,68 @@ impl Lake {
         let Statement { number, all_durable, end, edits } = statement;
         self.broken = true;
         let step = Step { epoch: number, covered: end.clone(), all_durable };
-        for edit in &edits {
-            if !self.tables.contains_key(&edit.target) {
-                let home = Home::new(edit.target.clone(), &self.store)?;
-                let Some(table) = Table::open(home, &self.shared).await? else { continue };
-                self.tables.insert(edit.target.clone(), table);
+        for (at, edit) in edits.iter().enumerate() {
+            if at > 0 {
+                marker::pass(marker::EDIT_BETWEEN_TARGETS);
             }
-            if let Some(table) = self.tables.get_mut(&edit.target) {
-                table.edit(edit, &step).await?;
+            if let RowsEdit::Take { from, source } = &edit.rows {
+                self.take(edit, (from, source), &step).await?;
+                continue;
+            }
+            let goes_on = edits.iter().skip(at.saturating_add(1)).any(|e| e.target == edit.target);
+            if let Some(table) = self.known(&edit.target).await? {
+                match goes_on {
+                    true => table.edit_first(edit, &step).await?,
+                    false => table.edit(edit, &step).await?,
+                }
             }
         }
         self.broken = false;
         Ok(Durable { position: end })
+    }
+
+    /// A target that is there.
+    async fn known(&mut self, target: &TargetPath) -> Result<Option<&mut Table>, LakeError> {
+        if !self.tables.contains_key(target) {
+            let home = Home::new(target.clone(), &self.store)?;
+            if let Some(table) = Table::open(home, &self.shared).await? {
+                self.tables.insert(target.clone(), table);
+            }
+        }
+        Ok(self.tables.get_mut(target))
+    }
+
+    /// A target gets what another one held before the statement, wherever that one is by now.
+    async fn take(
+        &mut self,
+        edit: &TableEdit,
+        (from, source): (&TargetPath, &TableName),
+        step: &Step,
+    ) -> Result<(), LakeError> {
+        if self.known(&edit.target).await?.is_some_and(|table| table.follows(step)) {
+            return Ok(());
+        }
+        let origin = match self.known(from).await? {
+            Some(table) => table.before(source, step).await?,
+            // Not one of its rows ever reached a target.
+            None => None,
+        };
+        let Some(origin) = origin else {
+            let vacate = TableEdit { rows: RowsEdit::Vacate, ..edit.clone() };
+            return match self.known(&edit.target).await? {
+                Some(table) => table.edit(&vacate, step).await,
+                None => Ok(()),
+            };
+        };
+        if !self.tables.contains_key(&edit.target) {
+            let home = Home::new(edit.target.clone(), &self.store)?;
+            let table = Table::open_or_create_like(home, &self.shared, origin.state()).await?;
+            self.tables.insert(edit.target.clone(), table);
+        }
+        match self.tables.get_mut(&edit.target) {
+            Some(table) => table.take(edit, &origin, step).await,
+            None => Err(LakeError::Internal(format!("{} is not open", edit.target))),
+        }
     }
 
     fn check_sound(&self) -> Result<(), LakeError> {
@@ -390,6 +440,7 @@ impl Lake {
                 self.tables.insert(changes.target.clone(), table);
             }
             let Some(table) = self.tables.get_mut(&changes.target) else { continue };
+            table.occupy(&changes.schema).await?;
             table.widen_for(&changes).await?;
             fitted.push(changes.in_types_of(table.columns())?);
         }

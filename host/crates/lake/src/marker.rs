@@ -30,6 +30,10 @@ pub const ADVANCE_BEFORE_LOG_ENTRY: &str = "advance.before-log-entry";
 pub const EDIT_BEFORE_LOG_ENTRY: &str = "edit.before-log-entry";
 /// A change of columns is in the log.
 pub const EDIT_AFTER_LOG_ENTRY: &str = "edit.after-log-entry";
+/// The files of another target lie in this one as well, but not in its log.
+pub const TAKE_BEFORE_LOG_ENTRY: &str = "edit.take-before-log-entry";
+/// One target of a statement follows it, the next one does not yet.
+pub const EDIT_BETWEEN_TARGETS: &str = "edit.between-targets";
 /// The files that a compaction made are written and synced, but not in the log.
 pub const COMPACT_BEFORE_LOG_ENTRY: &str = "compact.before-log-entry";
 /// A compaction is in the log.
@@ -42,7 +46,7 @@ pub const CHECKPOINT_BEFORE_CLEANUP: &str = "checkpoint.before-cleanup";
 pub const CHECKPOINT_AFTER: &str = "checkpoint.after";
 
 /// All of them.
-pub const ALL: [&str; 17] = [
+pub const ALL: [&str; 19] = [
     CREATE_BEFORE_LOG_ENTRY,
     CREATE_AFTER_LOG_ENTRY,
     COMMIT_BEGIN,
@@ -55,6 +59,8 @@ pub const ALL: [&str; 17] = [
     ADVANCE_BEFORE_LOG_ENTRY,
     EDIT_BEFORE_LOG_ENTRY,
     EDIT_AFTER_LOG_ENTRY,
+    TAKE_BEFORE_LOG_ENTRY,
+    EDIT_BETWEEN_TARGETS,
     COMPACT_BEFORE_LOG_ENTRY,
     COMPACT_AFTER_LOG_ENTRY,
     CHECKPOINT_BEFORE,

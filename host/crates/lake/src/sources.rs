@@ -54,6 +54,22 @@ impl SourceKeys {
         Self { id_columns, whole_row, incomplete: false, tables: Vec::new() }
     }
 
+    /// The state of a target whose rows are those of a renamed table: none of its id columns counts as
+    /// constant.
+    pub(crate) fn of_renamed(schema: &StoredSchema, table: TableName) -> Self {
+        let mut keys = Self::of(schema);
+        let constants = vec![None; if keys.whole_row { 0 } else { keys.id_columns.len() }];
+        keys.tables.push(SourceKey { table, constants });
+        keys
+    }
+
+    /// A table has another name.
+    pub(crate) fn rename(&mut self, from: &TableName, to: &TableName) {
+        for known in self.tables.iter_mut().filter(|known| known.table == *from) {
+            known.table.clone_from(to);
+        }
+    }
+
     /// Constants of numbers in the one form that they have, whatever their columns were when they were
     /// remembered.
     pub(crate) fn settle(&mut self, columns: &SchemaRef) {

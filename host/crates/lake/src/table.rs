@@ -26,6 +26,7 @@ pub(crate) mod read;
 pub(crate) mod rewrite;
 pub(crate) mod state;
 pub(crate) mod stats;
+pub(crate) mod take;
 pub(crate) mod upsert;
 pub(crate) mod weight;
 pub(crate) mod write;
@@ -118,6 +119,9 @@ impl Table {
     /// How the source tables are told apart, as far as the log still knows; the order of the id
     /// columns stands in the table's properties as well.
     pub(crate) fn source_keys(&self) -> Option<SourceKeys> {
+        if self.progress.vacant {
+            return self.progress.sources.clone();
+        }
         // Of a table that others made not even the id columns are left.
         let known = self.progress.sources.clone().filter(|known| !known.id_columns.is_empty());
         let whole_row = self.is_whole_row();

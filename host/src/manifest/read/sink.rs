@@ -6,18 +6,23 @@ use change::PathTemplate;
 use change::route::RouteError;
 
 use super::is_address;
-use crate::manifest::SinkSettings;
 use crate::manifest::keys;
 use crate::manifest::section::Section;
+use crate::manifest::{DroppedTables, SinkSettings};
 
 /// A smaller file costs readers more in opening than in reading.
 const TARGET_FILE_BYTES_MIN: u64 = 1 << 20;
+
+/// What may become of the rows of a table that the source dropped.
+const DROPPED_TABLES: [(&str, DroppedTables); 3] =
+    [("keep", DroppedTables::Keep), ("empty", DroppedTables::Empty), ("stop", DroppedTables::Stop)];
 
 pub(super) fn read(section: &Section<'_>, folder: &Path) -> Option<SinkSettings> {
     keys::refuse_unknown("sink", section.table, section.problems);
     let paths = paths(section, folder);
     refuse_mode(section);
     let merge_schema = section.flag("merge-schema").unwrap_or(false);
+    let dropped_tables = section.choice("dropped-tables", &DROPPED_TABLES).unwrap_or_default();
     let compact_commits = section.number_u32("compact-after", 1);
     let compact_deleted_share = section.share("compact-deleted-share");
     let target_file_bytes = section.size("target-file-size", TARGET_FILE_BYTES_MIN);
@@ -27,6 +32,7 @@ pub(super) fn read(section: &Section<'_>, folder: &Path) -> Option<SinkSettings>
         path,
         path_written,
         merge_schema,
+        dropped_tables,
         compact_commits,
         compact_deleted_share,
         target_file_bytes,

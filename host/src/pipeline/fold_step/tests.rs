@@ -25,7 +25,7 @@ fn step() -> FoldStep {
     let merge = SchemaMerge::without_plugins(path);
     let policy = SchemaPolicy::default().merging(Some(merge));
     let names = [TableName::new("shop", "orders")].into();
-    let seen = SeenTables { names, others: false };
+    let seen = SeenTables { names, ..SeenTables::default() };
     FoldStep::new(Fold::new(options), limits, policy, 5, at(4), seen)
 }
 

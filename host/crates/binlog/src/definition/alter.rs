@@ -8,10 +8,13 @@ use change::definition::{
     same_name,
 };
 
+use change::partition::{PartitionRule, Partitioning};
+
 use super::settle;
 use crate::statement::column::{ColumnClause, Place};
 use crate::statement::create::{add_index, keys_of};
 use crate::statement::definition::Clause;
+use crate::statement::partition::PartitionChange;
 
 /// A table behind an ALTER.
 pub(super) struct Altered {
@@ -153,9 +156,33 @@ fn options(table: &mut TableDefinition, clauses: &[Clause]) {
             Clause::Charset(charset) => table.charset = Some(charset.clone()),
             Clause::Convert(charset) => table.charset.clone_from(charset),
             Clause::Versioned(versioned) => table.versioned = *versioned,
+            Clause::Partitions(PartitionChange::By(by)) => table.partitions.clone_from(by),
+            Clause::Partitions(PartitionChange::Added(rule)) => {
+                table.partitions = table.partitions.take().and_then(|known| more(known, rule));
+            }
+            Clause::Emptied { names: Some(names), drops: true } => {
+                table.partitions = table.partitions.take().and_then(|known| known.without(names));
+            }
             _ => {}
         }
     }
+}
+
+/// Partitions with some more at their end.
+fn more(known: Partitioning, added: &PartitionRule) -> Option<Partitioning> {
+    let Partitioning { column, rule } = known;
+    let rule = match (rule, added) {
+        (PartitionRule::Range(mut all), PartitionRule::Range(new)) => {
+            all.extend(new.iter().cloned());
+            PartitionRule::Range(all)
+        }
+        (PartitionRule::List(mut all), PartitionRule::List(new)) => {
+            all.extend(new.iter().cloned());
+            PartitionRule::List(all)
+        }
+        _ => return None,
+    };
+    Some(Partitioning { column, rule })
 }
 
 /// Keys follow their columns, then go and come by the clauses about them.

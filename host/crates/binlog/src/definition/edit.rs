@@ -28,7 +28,7 @@ pub(super) fn between(
     environment: &Environment,
 ) -> (Vec<ColumnEdit>, RowsEffect) {
     let mut edits = Vec::new();
-    let mut rows = told_rows(clauses);
+    let mut rows = told_rows(clauses, Some(before));
     let dropped = |at: &usize| !after.origins.contains(&Some(*at));
     for column in (0..before.columns.len()).filter(dropped).filter_map(|at| before.columns.get(at))
     {
@@ -86,7 +86,7 @@ fn compare(
 /// What clauses do where the table before them is not known.
 pub(super) fn told(clauses: &[Clause]) -> (Vec<ColumnEdit>, RowsEffect) {
     let mut edits = Vec::new();
-    let mut rows = told_rows(clauses);
+    let mut rows = told_rows(clauses, None);
     for clause in clauses {
         match clause {
             Clause::Add { column, if_not_exists } => {
@@ -136,15 +136,30 @@ fn told_change(old: &str, column: &ColumnClause, edits: &mut Vec<ColumnEdit>) {
     }
 }
 
-/// What clauses do to rows, whatever the table is.
-fn told_rows(clauses: &[Clause]) -> RowsEffect {
+/// What clauses do to rows.
+fn told_rows(clauses: &[Clause], before: Option<&TableDefinition>) -> RowsEffect {
     let effect = |clause: &Clause| match clause {
+        Clause::Emptied { names, .. } => {
+            let gone = names.as_ref().zip(before).and_then(|(names, table)| gone(table, names));
+            Some(gone.unwrap_or(RowsEffect::Unknown("rows of a partition are gone")))
+        }
         Clause::Rows(what) => Some(RowsEffect::Unknown(what)),
         Clause::Unread => Some(RowsEffect::Unknown("a clause is not known")),
         Clause::Versioned(false) => Some(RowsEffect::Unknown("the past versions of rows are gone")),
         _ => None,
     };
     clauses.iter().find_map(effect).unwrap_or(RowsEffect::None)
+}
+
+/// The rows of some partitions, where their column tells it: one whose values are numbers that the server
+/// computes with as they are.
+fn gone(table: &TableDefinition, names: &[String]) -> Option<RowsEffect> {
+    let partitions = table.partitions.as_ref()?;
+    let values = partitions.values_in(names)?;
+    let column = table.columns.get(table.index_of(&partitions.column)?)?;
+    let declared = &column.declared;
+    let is_plain = is_integer(&declared.word) && !(declared.word == "bigint" && declared.unsigned);
+    is_plain.then(|| RowsEffect::Gone { column: column.name.clone(), values })
 }
 
 fn worse(a: RowsEffect, b: RowsEffect) -> RowsEffect {

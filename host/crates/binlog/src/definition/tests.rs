@@ -312,8 +312,8 @@ fn effect(environment: &Environment, clauses: &str) -> String {
     };
     let edits: Vec<_> = edits.iter().map(edit).collect();
     let rows = match rows {
-        RowsEffect::None => String::new(),
         RowsEffect::Unknown(what) => format!(" !! {what}"),
+        _ => String::new(),
     };
     format!("{}{rows}", edits.join(" "))
 }

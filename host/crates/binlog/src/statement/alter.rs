@@ -8,6 +8,7 @@ use super::column::{
 use super::create::{self, Element, PRIMARY};
 use super::cursor::Cursor;
 use super::definition::{Around, Clause};
+use super::partition;
 
 /// Clauses and options that neither columns, keys nor rows hang on, by their first word. FORCE, ENGINE and
 /// ORDER rewrite the table with the same rows.
@@ -76,7 +77,11 @@ const HARMLESS: [&str; 60] = [
 
 /// Reads the clauses of an ALTER TABLE, behind the table's name.
 pub(super) fn clauses(cursor: Cursor<'_>, around: Around<'_>) -> Vec<Clause> {
-    let mut found = Vec::new();
+    if let Some(alone) = partition::clause(cursor) {
+        return vec![alone];
+    }
+    let mut found: Vec<Clause> =
+        partition::by(cursor).map(Clause::Partitions).into_iter().collect();
     let mut is_list = false;
     for piece in cursor.pieces() {
         // The rest of `ORDER BY a, b`.
@@ -114,8 +119,6 @@ fn clause(mut cursor: Cursor<'_>, around: Around<'_>, found: &mut Vec<Clause>) {
         rename(cursor, around)
     } else if cursor.skip("CONVERT") {
         convert(cursor)
-    } else if cursor.skip("TRUNCATE") {
-        Some(vec![Clause::Rows("rows of a partition are gone")])
     } else if cursor.skip("EXCHANGE") {
         Some(vec![Clause::Rows("rows of a partition change places with those of a table")])
     } else if cursor.skip_any(&["IMPORT", "DISCARD"]) {
@@ -136,9 +139,6 @@ fn options(cursor: Cursor<'_>) -> Option<Vec<Clause>> {
 }
 
 fn add(mut cursor: Cursor<'_>, around: Around<'_>) -> Option<Vec<Clause>> {
-    if cursor.skip("PARTITION") {
-        return Some(Vec::new());
-    }
     if cursor.skip_all(&["SYSTEM", "VERSIONING"]) {
         return Some(vec![Clause::Versioned(true)]);
     }
@@ -187,9 +187,6 @@ fn drop(mut cursor: Cursor<'_>) -> Option<Vec<Clause>> {
         || cursor.skip_all(&["PERIOD", "FOR"])
     {
         return Some(Vec::new());
-    }
-    if cursor.skip("PARTITION") {
-        return Some(vec![Clause::Rows("rows of a partition are gone")]);
     }
     if cursor.skip_all(&["SYSTEM", "VERSIONING"]) {
         return Some(vec![Clause::Versioned(false)]);

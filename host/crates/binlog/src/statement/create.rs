@@ -8,6 +8,7 @@ use change::definition::{
 use super::column::{self, ColumnClause, charset_of_collation, skip_character_set};
 use super::cursor::Cursor;
 use super::definition::{Around, Body, Clause, Definition, Made, database};
+use super::partition::{self, PartitionChange};
 
 /// The name of the primary key.
 pub(crate) const PRIMARY: &str = "PRIMARY";
@@ -107,6 +108,9 @@ fn body(mut cursor: Cursor<'_>, around: Around<'_>) -> Body {
             return Body::Unread("its columns are those of a query");
         }
         elements = Some(inside);
+    }
+    if let Some(PartitionChange::By(by)) = partition::by(cursor) {
+        table.partitions = by;
     }
     let tail = options(cursor);
     if tail.is_selected || elements.is_none() {

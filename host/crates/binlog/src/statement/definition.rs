@@ -10,6 +10,7 @@ use super::column::ColumnClause;
 use super::create;
 use super::cursor::Cursor;
 use super::environment::Environment;
+use super::partition::PartitionChange;
 use super::token::{Token, Tokens};
 
 /// What a statement says about definitions.
@@ -113,6 +114,13 @@ pub(crate) enum Clause {
     Charset(String),
     /// ADD or DROP SYSTEM VERSIONING.
     Versioned(bool),
+    /// TRUNCATE PARTITION and DROP PARTITION, with the names; none for all of them.
+    Emptied {
+        names: Option<Vec<String>>,
+        drops: bool,
+    },
+    /// Which rows a partition holds changes, and no row.
+    Partitions(PartitionChange),
     /// Rows come or go.
     Rows(&'static str),
     /// Not known.

@@ -123,6 +123,14 @@ pub(crate) async fn read(
     Ok(rows)
 }
 
+/// The file below the table in which a vector lies; none where it lies in the log itself, or outside.
+pub(crate) fn file_name(vector: &DeletionVectorDescriptor) -> Option<String> {
+    match vector.storage_type {
+        StorageType::UuidRelativePath => relative_name(&vector.path_or_inline_dv),
+        StorageType::Inline | StorageType::AbsolutePath => None,
+    }
+}
+
 /// Size (4 bytes, big-endian), the vector, its CRC-32 (4 bytes, big-endian).
 async fn read_framed(
     home: &Home,

@@ -25,6 +25,8 @@ pub(crate) enum Operation {
     Edit,
     /// All rows of a source go.
     Truncate,
+    /// Another table has the name from now on, or none.
+    Rename,
 }
 
 impl Operation {
@@ -35,6 +37,7 @@ impl Operation {
             Self::Compact => "OPTIMIZE",
             Self::Edit => "CHANGE COLUMNS",
             Self::Truncate => "TRUNCATE",
+            Self::Rename => "RENAME TABLE",
         }
     }
 }

@@ -44,6 +44,14 @@ impl Shape {
         actions.push(Action::Metadata(self.metadata.clone()));
         actions
     }
+
+    /// The same shape with other metadata.
+    pub(crate) fn with_metadata<E>(
+        self,
+        change: impl FnOnce(Metadata) -> Result<Metadata, E>,
+    ) -> Result<Self, E> {
+        Ok(Self { metadata: change(self.metadata)?, ..self })
+    }
 }
 
 impl Table {
@@ -71,10 +79,34 @@ impl Table {
 
     /// Applies an edit, once: where the table has the position behind it already, nothing happens.
     pub(crate) async fn edit(&mut self, edit: &TableEdit, step: &Step) -> Result<(), LakeError> {
-        if self.progress.covered.as_ref().is_some_and(|c| c.reaches(&step.covered)) {
-            return Ok(());
+        match edit.rows {
+            _ if self.follows(step) => Ok(()),
+            RowsEdit::Keep | RowsEdit::Remove | RowsEdit::RemoveWhere { .. } => {
+                self.edit_at(edit, Some(step)).await
+            }
+            RowsEdit::Vacate => self.vacate(edit, step).await,
+            RowsEdit::Abandon => self.abandon(edit, step).await,
+            RowsEdit::Renamed { ref from } => self.rename_source(edit, from, step).await,
+            RowsEdit::Take { .. } => {
+                let what = "a target takes the rows of another one without knowing which";
+                Err(LakeError::Internal(what.into()))
+            }
         }
-        self.edit_at(edit, Some(step)).await
+    }
+
+    /// Applies an edit behind which another one of the same statement follows: only that one brings the
+    /// position. A replay applies this one again, which changes nothing more.
+    pub(crate) async fn edit_first(
+        &mut self,
+        edit: &TableEdit,
+        step: &Step,
+    ) -> Result<(), LakeError> {
+        if self.follows(step) { Ok(()) } else { self.edit_at(edit, None).await }
+    }
+
+    /// Whether the table has the position behind a statement.
+    pub(crate) fn follows(&self, step: &Step) -> bool {
+        self.progress.covered.as_ref().is_some_and(|c| c.reaches(&step.covered))
     }
 
     /// Makes columns wide enough for the changes of an epoch. The rows are the same afterwards, so
@@ -127,8 +159,8 @@ impl Table {
             let metrics = metrics.map(|(k, n)| (k.to_owned(), Value::String(n.to_string())));
             let metrics: Map<String, Value> = metrics.into_iter().collect();
             let operation = match edit.rows {
-                RowsEdit::Keep => Operation::Edit,
-                RowsEdit::Remove => Operation::Truncate,
+                RowsEdit::Remove | RowsEdit::RemoveWhere { .. } => Operation::Truncate,
+                _ => Operation::Edit,
             };
             let next = self.next_progress(step);
             marker::pass(marker::EDIT_BEFORE_LOG_ENTRY);

@@ -80,6 +80,11 @@ impl DataFile {
         }
     }
 
+    /// The action that brings a copy of the file into a table.
+    pub(crate) fn add_as(&self, name: String, now_ms: i64) -> Add {
+        Add { path: name, modification_time: now_ms, data_change: true, ..self.add.clone() }
+    }
+
     /// The action that brings the file back with another deletion vector. Its bounds stay right,
     /// though perhaps wider than the live rows: the statistics say so (Delta protocol, "Per-file
     /// Statistics", `tightBounds`).

@@ -66,7 +66,24 @@ impl Table {
         if let Some(table) = Self::open(home.clone(), shared).await? {
             return Ok(table);
         }
-        create(&home, shared, schema).await?;
+        let identity = RowIdentity::of(schema).to_property();
+        create(&home, shared, &columns::delta_schema(schema.arrow())?, Some(identity)).await?;
+        let target = home.target().to_string();
+        let made = Self::open(home, shared).await?;
+        made.ok_or_else(|| LakeError::Vanished { target, missing: "log entry 0".into() })
+    }
+
+    /// Opens a table, or makes an empty one with the columns of another one.
+    pub(crate) async fn open_or_create_like(
+        home: Home,
+        shared: &Shared,
+        other: &State,
+    ) -> Result<Self, LakeError> {
+        if let Some(table) = Self::open(home.clone(), shared).await? {
+            return Ok(table);
+        }
+        let identity = other.property(ID_COLUMNS_PROPERTY).map(str::to_owned);
+        create(&home, shared, &other.schema, identity).await?;
         let target = home.target().to_string();
         let made = Self::open(home, shared).await?;
         made.ok_or_else(|| LakeError::Vanished { target, missing: "log entry 0".into() })
@@ -102,6 +119,7 @@ fn beginning(pipeline: &str, lookups: Lookups) -> Progress {
         chain: String::new(),
         lookups,
         sources: None,
+        vacant: false,
     }
 }
 
@@ -175,19 +193,23 @@ async fn judge_since(
 
 /// Writes version 0: protocol and metadata, no rows. Where another writer is faster, its table is
 /// opened and checked like any other.
-async fn create(home: &Home, shared: &Shared, schema: &StoredSchema) -> Result<(), LakeError> {
+async fn create(
+    home: &Home,
+    shared: &Shared,
+    schema: &StructType,
+    identity: Option<String>,
+) -> Result<(), LakeError> {
     let settings = &shared.settings;
     let now_ms = settings.now_ms();
     let wrong = |e: deltalake::kernel::Error| home.delta_error("make the table", e);
-    let delta = columns::delta_schema(schema.arrow())?;
-    let properties = HashMap::from([
+    let mut properties = HashMap::from([
         (compat::DELETION_VECTORS_PROPERTY, "true".to_owned()),
         (PIPELINE_PROPERTY, settings.pipeline.clone()),
         (CHAIN_PROPERTY, settings.chain.clone()),
-        (ID_COLUMNS_PROPERTY, RowIdentity::of(schema).to_property()),
     ]);
-    let metadata = new_metadata(&delta, std::iter::empty::<String>(), properties).map_err(wrong)?;
-    let protocol = protocol_of(home, &delta, &[])?;
+    properties.extend(identity.map(|identity| (ID_COLUMNS_PROPERTY, identity)));
+    let metadata = new_metadata(schema, std::iter::empty::<String>(), properties).map_err(wrong)?;
+    let protocol = protocol_of(home, schema, &[])?;
     let actions = vec![Action::Protocol(protocol), Action::Metadata(metadata)];
     let mut progress = beginning(&settings.pipeline, Lookups::WhereNeeded);
     progress.chain.clone_from(&settings.chain);

@@ -45,6 +45,10 @@ pub(crate) struct Progress {
     /// How the source tables of this target are told apart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) sources: Option<SourceKeys>,
+    /// Whether the table that wrote the rows is gone: the next rows belong to another one, and take the
+    /// place of all that is there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) vacant: bool,
 }
 
 /// Why a position has no numeric form.
@@ -96,6 +100,7 @@ impl Progress {
             chain: String::new(),
             lookups: Lookups::Always,
             sources: None,
+            vacant: false,
         })
     }
 }
@@ -191,6 +196,7 @@ mod tests {
             chain: "x".into(),
             lookups: Lookups::WhereNeeded,
             sources: None,
+            vacant: false,
         };
         let mut all = progress.transactions(20).expect("fits");
         // What is left of the server before it was reset.

@@ -317,21 +317,41 @@ fn every_clause_is_told_apart() {
 #[test]
 fn clauses_about_partitions_move_rows_or_do_nothing() {
     let cases = [
-        ("ADD PARTITION (PARTITION p VALUES LESS THAN (5))", ""),
-        ("REORGANIZE PARTITION a, b INTO (PARTITION c VALUES LESS THAN (1))", ""),
-        ("ADD COLUMN x int PARTITION BY HASH (x) PARTITIONS 3", "add x int Unsaid"),
-        ("PARTITION BY RANGE (a) (PARTITION p VALUES LESS THAN (5))", ""),
-        ("REMOVE PARTITIONING", ""),
-        ("ANALYZE PARTITION p, q", ""),
-        ("DROP PARTITION p, q", r#"Rows("rows of a partition are gone")"#),
-        ("TRUNCATE PARTITION ALL", r#"Rows("rows of a partition are gone")"#),
+        (
+            "ADD PARTITION (PARTITION p VALUES LESS THAN (5))",
+            r#"Partitions(Added(Range([("p", Some(5))])))"#,
+        ),
+        ("ADD PARTITION PARTITIONS 2", "Partitions(By(None))"),
+        (
+            "REORGANIZE PARTITION a, b INTO (PARTITION c VALUES LESS THAN (1))",
+            "Partitions(By(None))",
+        ),
+        (
+            "ADD COLUMN x int PARTITION BY HASH (x) PARTITIONS 3",
+            "Partitions(By(Some(Partitioning { column: \"x\", rule: Hash { count: 3 } })))\nadd x int Unsaid",
+        ),
+        ("PARTITION BY RANGE (year(a)) (PARTITION p VALUES LESS THAN (5))", "Partitions(By(None))"),
+        ("PARTITION BY HASH (a) PARTITIONS 2 (PARTITION x, PARTITION y)", "Partitions(By(None))"),
+        ("PARTITION BY LINEAR HASH (a) PARTITIONS 2", "Partitions(By(None))"),
+        (
+            "PARTITION BY RANGE (a) (PARTITION p VALUES LESS THAN (-5), PARTITION q VALUES LESS THAN MAXVALUE)",
+            r#"Partitions(By(Some(Partitioning { column: "a", rule: Range([("p", Some(-5)), ("q", None)]) })))"#,
+        ),
+        (
+            "PARTITION BY LIST (a) (PARTITION p VALUES IN (1, NULL) ENGINE = InnoDB)",
+            r#"Partitions(By(Some(Partitioning { column: "a", rule: List([("p", [Some(1), None])]) })))"#,
+        ),
+        ("REMOVE PARTITIONING", "Partitions(By(None))"),
+        ("ANALYZE PARTITION p, q", "Partitions(By(None))"),
+        ("DROP PARTITION p, q", r#"Emptied { names: Some(["p", "q"]), drops: true }"#),
+        ("TRUNCATE PARTITION ALL", "Emptied { names: None, drops: false }"),
         (
             "EXCHANGE PARTITION p WITH TABLE o WITHOUT VALIDATION",
-            r#"Rows("rows of a partition change places with those of a table")"#,
+            "Partitions(By(None))\nRows(\"rows of a partition change places with those of a table\")",
         ),
         (
             "CONVERT PARTITION p TO TABLE o",
-            r#"Rows("a partition becomes a table, or a table a partition")"#,
+            "Partitions(By(None))\nRows(\"a partition becomes a table, or a table a partition\")",
         ),
         ("DISCARD TABLESPACE", r#"Rows("the rows come from a file, or are gone")"#),
         ("FROBNICATE a", "Unread"),
