@@ -221,7 +221,7 @@ impl<'a> RowsDecoder<'a> {
 }
 
 fn next_change(changes: u32) -> Result<u32, DecodeError> {
-    changes.checked_add(1).ok_or_else(|| DecodeError::Mismatch("too many rows"))
+    changes.checked_add(1).ok_or(DecodeError::Mismatch("too many rows"))
 }
 
 /// Appends all images of an event. On an error `out` is cut back to where it was.
