@@ -36,6 +36,7 @@ quick: toolchain ## format, lints, unit tests, recorded logs; no server, no netw
 test: quick plugins servers readers ## all of it: quick, a fuzzer, then real servers, real readers, kills (20 minutes)
 	scripts/fuzz.sh $(FUZZ_SECONDS)
 	$(CARGO) build $(LOCKED) --workspace --bin sluice
+	scripts/sdks.sh check rust go c
 	SLUICE_BIN=$(SLUICE) $(CARGO) test $(LOCKED) --workspace --test it
 
 .PHONY: corpus
@@ -52,6 +53,11 @@ build: toolchain plugins ## the host as target/bin/sluice, the plugins as target
 .PHONY: plugins
 plugins: toolchain ## the bundled plugins and the hostile guests as target/plugins/*.wasm
 	@scripts/plugins.sh
+
+.PHONY: sdks
+sdks: toolchain ## LANGUAGES="go c": every SDK built and compared on the recorded shop; fetches the languages' tools
+	$(CARGO) build $(LOCKED) --workspace --bin sluice
+	scripts/sdks.sh check $(LANGUAGES)
 
 .PHONY: fuzz
 fuzz: toolchain ## FUZZ_SECONDS=n: any bytes into every decoder of the source, n seconds each; needs a C++ compiler

@@ -3,8 +3,10 @@
 
 use std::sync::Arc;
 
+use wasmparser::{Parser, Payload};
 use wasmtime::component::Component;
-use wit_component::{ComponentEncoder, DecodedWasm};
+use wit_component::{ComponentEncoder, DecodedWasm, StringEncoding};
+use wit_parser::Resolve;
 
 use crate::bindings::TransformerPre;
 use crate::cache::hex;
@@ -12,15 +14,20 @@ use crate::engine::Engine;
 use crate::error::{Cause, PluginError};
 use crate::instance::{HostState, Prepared};
 use crate::limits::{COMPONENT_BYTES_MAX, Limits};
+use crate::wasi;
 
 /// The interface that a plugin exports.
 pub(crate) const TRANSFORM: &str = "sluice:transform/transform@0.1.0";
 
-/// The interfaces that a plugin may import.
-const IMPORTS: [&str; 2] = ["sluice:transform/logging@0.1.0", "sluice:transform/types@0.1.0"];
+/// The interfaces that a plugin may import, besides those of WASI that are answered.
+const IMPORTS: [&str; 3] =
+    ["sluice:transform/logging@0.1.0", "sluice:transform/types@0.1.0", "sluice:preview1/stdio"];
 
-/// The name under which core modules import WASI.
-const WASI_PREVIEW1: &str = "wasi_snapshot_preview1";
+/// The interface as text, for modules that export its functions and do not carry it.
+const INTERFACE: &str = include_str!("../../../../wit/transform.wit");
+
+/// What the names of custom sections start with that hold a module's interface.
+const INTERFACE_SECTION: &str = "component-type";
 
 /// What a plugin file was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,15 +110,10 @@ pub(crate) fn load(
     let form = form_of(bytes).ok_or_else(|| PluginError::NotWasm { plugin: name() })?;
     let encoded = match form {
         Form::Component => None,
-        Form::CoreModule => Some(encode(plugin, bytes)?),
+        Form::CoreModule => Some(encode_module(plugin, bytes)?),
     };
     let component = encoded.as_deref().unwrap_or(bytes);
-    let (imports, exports) = interfaces(plugin, component)?;
-    check_imports(plugin, &imports)?;
-    if !exports.iter().any(|e| e == TRANSFORM) {
-        let found = if exports.is_empty() { "nothing".to_owned() } else { exports.join(", ") };
-        return Err(PluginError::NoTransform { plugin: name(), found });
-    }
+    let (imports, exports) = check(plugin, component)?;
     let compiled = compile(engine, component).map_err(|e| invalid(plugin, e))?;
     let pre = engine
         .linker()
@@ -135,18 +137,102 @@ fn form_of(bytes: &[u8]) -> Option<Form> {
     }
 }
 
-fn encode(plugin: &Arc<str>, module: &[u8]) -> Result<Vec<u8>, PluginError> {
-    let encoded = ComponentEncoder::default()
-        .validate(true)
-        .module(module)
-        .and_then(|mut encoder| encoder.encode());
-    encoded.map_err(|error| {
-        if format!("{error:#}").contains(WASI_PREVIEW1) {
-            let interface = WASI_PREVIEW1.to_owned();
-            return PluginError::Wasi { plugin: Arc::clone(plugin), interface };
+/// The component of a plugin file: the file itself, or what the host makes of a core module.
+///
+/// # Errors
+/// Where the file is no plugin, or imports what no plugin gets.
+pub fn encode(plugin: &str, bytes: &[u8]) -> Result<Vec<u8>, PluginError> {
+    let plugin: Arc<str> = plugin.into();
+    let component = match form_of(bytes) {
+        None => return Err(PluginError::NotWasm { plugin }),
+        Some(Form::Component) => bytes.to_vec(),
+        Some(Form::CoreModule) => encode_module(&plugin, bytes)?,
+    };
+    check(&plugin, &component)?;
+    Ok(component)
+}
+
+/// What a core module brings along.
+#[derive(Default)]
+struct Module {
+    has_interface: bool,
+    is_plugin: bool,
+    /// Functions of WASI preview 1 that it imports.
+    preview1: Vec<String>,
+}
+
+impl Module {
+    fn read(bytes: &[u8]) -> Result<Self, wasmparser::BinaryReaderError> {
+        let mut module = Self::default();
+        for payload in Parser::new(0).parse_all(bytes) {
+            match payload? {
+                Payload::CustomSection(section) => {
+                    module.has_interface |= section.name().starts_with(INTERFACE_SECTION);
+                }
+                Payload::ImportSection(section) => {
+                    for import in section.into_imports() {
+                        let import = import?;
+                        if import.module == wasi::ADAPTED {
+                            module.preview1.push(import.name.to_owned());
+                        }
+                    }
+                }
+                Payload::ExportSection(section) => {
+                    for export in section {
+                        let name = export?.name;
+                        let function = name.strip_prefix(TRANSFORM).unwrap_or_default();
+                        module.is_plugin |= function.starts_with('#');
+                    }
+                }
+                _ => {}
+            }
         }
-        invalid(plugin, error)
-    })
+        Ok(module)
+    }
+}
+
+/// Makes a component of a core module. One that exports the interface's functions and does not carry
+/// the interface gets it here, so that a language needs no further tool than its compiler.
+fn encode_module(plugin: &Arc<str>, bytes: &[u8]) -> Result<Vec<u8>, PluginError> {
+    let module = Module::read(bytes).map_err(|e| invalid(plugin, e))?;
+    let sockets = module.preview1.iter().find(|name| name.starts_with("sock_"));
+    if let Some(function) = sockets {
+        let interface = format!("{}#{function}", wasi::ADAPTED);
+        return Err(PluginError::Wasi { plugin: Arc::clone(plugin), interface });
+    }
+    let with_interface = match module.is_plugin && !module.has_interface {
+        true => Some(with_interface(bytes).map_err(|e| invalid(plugin, e))?),
+        false => None,
+    };
+    let bytes = with_interface.as_deref().unwrap_or(bytes);
+    let mut encoder =
+        ComponentEncoder::default().validate(true).module(bytes).map_err(|e| invalid(plugin, e))?;
+    if !module.preview1.is_empty() {
+        let adapter = wasi::adapter().map_err(|e| invalid(plugin, e))?;
+        encoder = encoder.adapter(wasi::ADAPTED, &adapter).map_err(|e| invalid(plugin, e))?;
+    }
+    encoder.encode().map_err(|e| invalid(plugin, e))
+}
+
+fn with_interface(module: &[u8]) -> Result<Vec<u8>, Cause> {
+    let mut resolve = Resolve::default();
+    let package = resolve.push_str("transform.wit", INTERFACE).map_err(|e| e.to_string())?;
+    let world = resolve.select_world(&[package], Some("transformer")).map_err(|e| e.to_string())?;
+    let mut module = module.to_vec();
+    wit_component::embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)
+        .map_err(|e| e.to_string())?;
+    Ok(module)
+}
+
+/// The interfaces of a component, where they are those of a plugin.
+fn check(plugin: &Arc<str>, component: &[u8]) -> Result<(Vec<String>, Vec<String>), PluginError> {
+    let (imports, exports) = interfaces(plugin, component)?;
+    check_imports(plugin, &imports)?;
+    if !exports.iter().any(|e| e == TRANSFORM) {
+        let found = if exports.is_empty() { "nothing".to_owned() } else { exports.join(", ") };
+        return Err(PluginError::NoTransform { plugin: Arc::clone(plugin), found });
+    }
+    Ok((imports, exports))
 }
 
 /// The names of what a component imports and exports, read without compiling it.
@@ -166,7 +252,8 @@ fn interfaces(
 }
 
 fn check_imports(plugin: &Arc<str>, imports: &[String]) -> Result<(), PluginError> {
-    let foreign = || imports.iter().filter(|i| !IMPORTS.contains(&i.as_str()));
+    let is_known = |i: &str| IMPORTS.contains(&i) || wasi::is_answered(i);
+    let foreign = || imports.iter().filter(|i| !is_known(i));
     let Some(first) = foreign().find(|i| i.starts_with("wasi:")).or_else(|| foreign().next())
     else {
         return Ok(());
@@ -230,23 +317,44 @@ mod tests {
     }
 
     #[test]
-    fn wasi_is_refused_with_the_way_out() {
-        let component = wat::parse_str(
-            r#"(component (import "wasi:clocks/wall-clock@0.2.0" (instance (export "now" (func)))))"#,
-        );
-        let error = error_of(&component.expect("text"));
-        insta::assert_snapshot!(error, @"plugin `p` imports `wasi:clocks/wall-clock@0.2.0`, and no plugin gets WASI");
-        insta::assert_snapshot!(error.hint().unwrap_or_default(), @"build it without WASI: Rust with --target wasm32-unknown-unknown, JavaScript and Python with --stub-wasi");
+    fn files_sockets_and_http_are_refused_with_the_way_out() {
+        for interface in [
+            "wasi:filesystem/types@0.2.0",
+            "wasi:sockets/tcp@0.2.3",
+            "wasi:http/outgoing-handler@0.2.0",
+        ] {
+            let text =
+                format!(r#"(component (import "{interface}" (instance (export "x" (func)))))"#);
+            let error = error_of(&wat::parse_str(text).expect("text"));
+            let wanted = format!(
+                "plugin `p` imports `{interface}`, and no plugin gets files, sockets or HTTP"
+            );
+            assert_eq!(error.to_string(), wanted);
+            insta::allow_duplicates! {
+                insta::assert_snapshot!(error.hint().unwrap_or_default(), @"build it without: Rust with --target wasm32-unknown-unknown, JavaScript and Python with --stub-wasi; hand over what it reads as [plugin.files]");
+            }
+        }
         let core = wat::parse_str(
-            r#"(module (import "wasi_snapshot_preview1" "clock_time_get" (func (param i32 i64 i32) (result i32))))"#,
+            r#"(module (import "wasi_snapshot_preview1" "sock_accept" (func (param i32 i32 i32) (result i32))))"#,
         );
         let error = error_of(&core.expect("text"));
-        insta::assert_snapshot!(error, @"plugin `p` imports `wasi_snapshot_preview1`, and no plugin gets WASI");
+        insta::assert_snapshot!(error, @"plugin `p` imports `wasi_snapshot_preview1#sock_accept`, and no plugin gets files, sockets or HTTP");
         let other = wat::parse_str(
             r#"(component (import "sluice:transform/lookup@0.1.5" (instance (export "get" (func)))))"#,
         );
         let error = error_of(&other.expect("text"));
         insta::assert_snapshot!(error, @"plugin `p` imports `sluice:transform/lookup@0.1.5`, which this host does not have");
+    }
+
+    #[test]
+    fn a_module_without_its_interface_gets_it_from_the_host() {
+        let engine = Engine::new(EngineOptions::default()).expect("an engine");
+        let bare = Guest::filter().text();
+        let module = wat::parse_str(bare).expect("text");
+        let described = describe(&engine, &module).expect("a plugin");
+        assert_eq!((described.form, described.name.as_str()), (Form::CoreModule, "wat"));
+        let encoded = encode("p", &module).expect("a plugin");
+        assert_eq!(describe(&engine, &encoded).expect("a plugin").form, Form::Component);
     }
 
     #[test]

@@ -70,6 +70,7 @@ impl Engine {
         let mut linker = Linker::new(&wasm);
         Transformer::add_to_linker::<_, HasSelf<HostState>>(&mut linker, |state| state)
             .map_err(|e| PluginError::Engine(e.into()))?;
+        crate::wasi::add_to_linker(&mut linker).map_err(|e| PluginError::Engine(e.into()))?;
         let ticker = Ticker::start(wasm.weak()).map_err(|e| PluginError::Engine(e.into()))?;
         let cache = options.cache.map(|folder| Cache::open(folder, &wasm)).transpose()?;
         let inner = Inner { wasm, linker, cache, logs: options.logs, _ticker: ticker };

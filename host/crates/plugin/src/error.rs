@@ -223,7 +223,7 @@ pub enum PluginError {
         source: Cause,
     },
     /// It wants the outside world.
-    #[error("plugin `{plugin}` imports `{interface}`, and no plugin gets WASI")]
+    #[error("plugin `{plugin}` imports `{interface}`, and no plugin gets files, sockets or HTTP")]
     Wasi {
         /// The plugin.
         plugin: Arc<str>,
@@ -360,7 +360,7 @@ impl Diagnose for PluginError {
     fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Wasi { .. } => {
-                "build it without WASI: Rust with --target wasm32-unknown-unknown, JavaScript and Python with --stub-wasi".to_owned()
+                "build it without: Rust with --target wasm32-unknown-unknown, JavaScript and Python with --stub-wasi; hand over what it reads as [plugin.files]".to_owned()
             }
             Self::NotWasm { .. } => "name the .wasm file that the plugin's build wrote".to_owned(),
             Self::Invalid { .. } => {

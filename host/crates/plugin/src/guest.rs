@@ -76,8 +76,13 @@ impl Guest {
 
     /// The core module, with its interface embedded.
     pub(crate) fn module(&self) -> Vec<u8> {
+        embedded(&self.text())
+    }
+
+    /// The core module as text.
+    pub(crate) fn text(&self) -> String {
         let Self { plan, plan_body, process, extra } = self;
-        let text = format!(
+        format!(
             r#"(module {LAYOUT} {plan}
   (data (i32.const 384) "\00\00\00\00")
   (global $heap (mut i32) (i32.const 131072))
@@ -97,8 +102,7 @@ impl Guest {
   (func (export "sluice:transform/transform@0.1.0#plan") (param i32) (result i32) {plan_body})
   (func (export "sluice:transform/transform@0.1.0#release") (param i32))
   {process} {extra})"#
-        );
-        embedded(&text)
+        )
     }
 }
 

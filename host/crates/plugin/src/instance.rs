@@ -5,6 +5,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use wasmtime::component::TypedFunc;
 use wasmtime::{ResourceLimiter, Store, Trap};
 
 use crate::bindings::sluice::transform::logging::{self, Level};
@@ -19,6 +20,7 @@ use crate::limits::{
     TABLES_MAX,
 };
 use crate::log::Logs;
+use crate::wasi::{ANSWERS, Answers};
 
 /// How wasmtime says that an answer is larger than `set_hostcall_fuel`; its type is private.
 const HOSTCALL_FUEL_TEXT: &str = "fuel allocated for hostcalls has been exhausted";
@@ -26,7 +28,8 @@ const HOSTCALL_FUEL_TEXT: &str = "fuel allocated for hostcalls has been exhauste
 /// What the host keeps beside an instance.
 pub(crate) struct HostState {
     guard: Guard,
-    logs: Logs,
+    pub(crate) logs: Logs,
+    pub(crate) answers: Answers,
 }
 
 impl logging::Host for HostState {
@@ -150,15 +153,25 @@ impl Prepared {
         let guard =
             Guard { memory_bytes_max: self.limits.memory_bytes, memory_bytes: 0, denied: false };
         let logs = Logs::new(Arc::clone(&self.name), self.engine.logs().cloned());
-        let mut store = Store::new(self.engine.wasm(), HostState { guard, logs });
+        let mut store =
+            Store::new(self.engine.wasm(), HostState { guard, logs, answers: Answers::default() });
         store.limiter(|state| &mut state.guard);
         let answer = usize::try_from(self.limits.output_bytes_max).unwrap_or(usize::MAX);
         store.set_hostcall_fuel(answer);
         let mut call = Entry { store: &mut store, limits: &self.limits, call: Call::Instantiate };
-        let bindings = call.run(SETUP_FUEL, |store| self.pre.instantiate(store))?;
+        let (bindings, restart) = call.run(SETUP_FUEL, |store| {
+            let instance = self.pre.instance_pre().instantiate(&mut *store)?;
+            let answers = instance.get_export_index(&mut *store, None, ANSWERS);
+            let restart = answers
+                .and_then(|at| instance.get_export_index(&mut *store, Some(&at), "restart"))
+                .map(|at| instance.get_typed_func(&mut *store, at))
+                .transpose()?;
+            Ok((Transformer::new(store, &instance)?, restart))
+        })?;
         Ok(Instance {
             store,
             bindings,
+            restart,
             limits: self.limits,
             planned: HashSet::new(),
             has_processed: false,
@@ -180,6 +193,8 @@ pub(crate) fn twice<T>(
 pub(crate) struct Instance {
     store: Store<HostState>,
     bindings: Transformer,
+    /// Lets the adapter for WASI preview 1 begin again, where the plugin has it.
+    restart: Option<TypedFunc<(), ()>>,
     limits: Limits,
     /// The tables that this instance has planned.
     pub(crate) planned: HashSet<u32>,
@@ -201,11 +216,13 @@ impl Entry<'_> {
         enter: impl FnOnce(&mut Store<HostState>) -> wasmtime::Result<T>,
     ) -> Result<T, GuestFailure> {
         self.store.data_mut().logs.start_call();
+        self.store.data_mut().answers = Answers::default();
         self.store.set_epoch_deadline(ticks(self.limits.deadline));
         let result = match self.store.set_fuel(fuel) {
             Ok(()) => enter(self.store),
             Err(error) => Err(error),
         };
+        self.store.data_mut().logs.end_call();
         result.map_err(|error| self.failure(fuel, &error))
     }
 
@@ -245,8 +262,14 @@ impl Instance {
         enter: impl FnOnce(&Guest, &mut Store<HostState>) -> wasmtime::Result<T>,
     ) -> Result<T, GuestFailure> {
         let guest = self.bindings.sluice_transform_transform();
+        let restart = self.restart.as_ref();
         let mut entry = Entry { store: &mut self.store, limits: &self.limits, call };
-        entry.run(fuel, |store| enter(guest, store))
+        entry.run(fuel, |store| {
+            if let Some(restart) = restart {
+                restart.call(&mut *store, ())?;
+            }
+            enter(guest, store)
+        })
     }
 
     fn describe(&mut self) -> Result<PluginInfo, GuestFailure> {

@@ -24,10 +24,11 @@ mod plan;
 mod process;
 mod text;
 mod transfer;
+mod wasi;
 mod worker;
 
 pub use chain::{Chain, ChainCounters, PluginSpec};
-pub use component::{Description, Form, describe};
+pub use component::{Description, Form, describe, encode};
 pub use engine::{Allocator, Engine, EngineOptions};
 pub use error::{Call, Cause, ConfigProblem, GuestFailure, PluginError, Site};
 pub use limits::{

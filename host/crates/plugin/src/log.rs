@@ -40,11 +40,13 @@ pub(crate) struct Logs {
     sink: Option<LogSink>,
     lines: u32,
     last_error: Option<String>,
+    /// What was printed without an end of line yet: standard output, standard error.
+    printed: [Vec<u8>; 2],
 }
 
 impl Logs {
     pub(crate) fn new(plugin: Arc<str>, sink: Option<LogSink>) -> Self {
-        Self { plugin, sink, lines: 0, last_error: None }
+        Self { plugin, sink, lines: 0, last_error: None, printed: Default::default() }
     }
 
     /// A call begins: it may write its lines.
@@ -53,11 +55,51 @@ impl Logs {
         self.last_error = None;
     }
 
+    /// A call is over: what it printed without an end of line is a line too.
+    pub(crate) fn end_call(&mut self) {
+        for is_error in [false, true] {
+            self.end_line(is_error);
+        }
+    }
+
     pub(crate) fn write(&mut self, level: Level, mut message: String) {
         message.truncate(message.floor_char_boundary(LOG_LINE_BYTES_MAX));
         if level == Level::Error {
             self.last_error = Some(message.clone());
         }
+        self.send(level, message);
+    }
+
+    /// What a plugin prints, where its language brings WASI along.
+    pub(crate) fn print(&mut self, is_error: bool, bytes: &[u8]) {
+        for (at, part) in bytes.split(|byte| *byte == b'\n').enumerate() {
+            if at > 0 {
+                self.end_line(is_error);
+            }
+            let [output, error] = &mut self.printed;
+            let line = if is_error { error } else { output };
+            let room = LOG_LINE_BYTES_MAX.saturating_sub(line.len());
+            line.extend(part.iter().take(room));
+        }
+    }
+
+    fn end_line(&mut self, is_error: bool) {
+        let [output, error] = &mut self.printed;
+        let line = std::mem::take(if is_error { error } else { output });
+        if line.is_empty() {
+            return;
+        }
+        let line = String::from_utf8_lossy(&line).into_owned();
+        if !is_error {
+            return self.send(Level::Info, line);
+        }
+        // The first line tells what happened, those behind it where; and what the plugin logs itself
+        // tells more.
+        self.last_error.get_or_insert_with(|| line.clone());
+        self.send(Level::Error, line);
+    }
+
+    fn send(&mut self, level: Level, message: String) {
         self.lines = self.lines.saturating_add(1);
         if self.lines > LOG_LINES_MAX {
             return;

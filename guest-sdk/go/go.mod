@@ -1,0 +1,3 @@
+module sluice/guest
+
+go 1.24
