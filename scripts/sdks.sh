@@ -146,6 +146,20 @@ build_c() {
   put "$built/pii.wasm" "$out/pii-mask-and-filter-c.wasm"
 }
 
+build_js() {
+  local modules built=$root/target/sdks/js
+  modules=$(js_tool)
+  mkdir -p "$built"
+  (
+    cd guest-sdk/js
+    node --test --test-reporter=dot tests plugins
+    "$modules/.bin/tsc" --project tests/tsconfig.json
+    node "$modules/componentize-qjs/cli.mjs" --wit ../../wit/transform.wit --world transformer --sync --stub-wasi \
+      --module-root . --js plugins/pii-mask-and-filter/main.js --output "$built/pii.wasm" >/dev/null
+  )
+  put "$built/pii.wasm" "$out/pii-mask-and-filter-js.wasm"
+}
+
 # The same recorded shop through each language's plugin: the tables have to be those of guest-sdk/conformance.
 compare() {
   local language cases=$root/target/sdks/cases from=guest-sdk/conformance/pii-mask-and-filter
