@@ -160,6 +160,19 @@ build_js() {
   put "$built/pii.wasm" "$out/pii-mask-and-filter-js.wasm"
 }
 
+build_python() {
+  local componentize built=$root/target/sdks/python
+  componentize=$(python_tool)
+  mkdir -p "$built"
+  (
+    cd guest-sdk/python
+    PYTHONDONTWRITEBYTECODE=1 python3 -m unittest discover --quiet --start-directory tests
+    "$componentize" -d ../../wit/transform.wit -w transformer componentize --stub-wasi -p . -p plugins/pii_mask_and_filter \
+      app -o "$built/pii.wasm" >/dev/null
+  )
+  put "$built/pii.wasm" "$out/pii-mask-and-filter-python.wasm"
+}
+
 # The same recorded shop through each language's plugin: the tables have to be those of guest-sdk/conformance.
 compare() {
   local language cases=$root/target/sdks/cases from=guest-sdk/conformance/pii-mask-and-filter
