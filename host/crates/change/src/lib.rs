@@ -8,6 +8,7 @@ pub mod column;
 pub mod definition;
 pub mod diagnose;
 pub mod gtid;
+pub mod json_patch;
 pub mod partition;
 pub mod pattern;
 pub mod position;

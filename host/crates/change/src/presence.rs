@@ -8,7 +8,8 @@ use arrow_buffer::BooleanBuffer;
 use crate::batch::BatchError;
 
 /// For each column and image whether the log told the value. The slot of a value that it did not tell
-/// is NULL in the column and must not be read as one.
+/// is NULL in the column and must not be read as one; of a JSON document it holds what the log told of
+/// it, its changes ([`crate::json_patch`]).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Presence(Vec<Option<BooleanBuffer>>);
 

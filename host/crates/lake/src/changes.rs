@@ -5,12 +5,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
+use arrow_array::{ArrayRef, RecordBatch};
 use arrow_buffer::BooleanBuffer;
 use arrow_schema::SchemaRef;
 use change::{Presence, TableName, TargetPath};
 
 use crate::error::{FoldError, LakeError, Place};
+use crate::patch;
 use crate::sources::SourceKeys;
 use crate::stored::StoredSchema;
 use crate::table::read;
@@ -68,7 +69,8 @@ pub struct TargetChanges {
 /// fills them in before anything else happens to the target, or refuses the changes.
 #[derive(Clone, Debug)]
 pub struct Gaps {
-    /// Which values of `rows` are known; the slots of the others hold anything.
+    /// Which values of `rows` are known; the slots of the others hold anything, those of JSON documents
+    /// the changes that are to be made, or NULL.
     pub presence: Presence,
     /// The rows with a value that is not known: indexes into `rows`, ascending.
     pub rows: Vec<u32>,
@@ -89,6 +91,33 @@ pub struct LeftOut {
 }
 
 impl Gaps {
+    /// What is found in the place of a column's gaps, with the changes that its slots tell; the row of the
+    /// first document that they do not fit is the error.
+    pub(crate) fn patched(
+        &self,
+        column: usize,
+        told: &ArrayRef,
+        whole: &ArrayRef,
+    ) -> Result<ArrayRef, usize> {
+        let rows = self.rows.iter().map(|row| *row as usize);
+        patch::applied(whole, told, rows.filter(|row| !self.presence.has(column, *row)))
+    }
+
+    /// The error of a row whose document is not the one that the log changed.
+    pub(crate) fn misfit(&self, row: usize, column: &str, target: TargetPath) -> LakeError {
+        let at = self.rows.iter().position(|known| *known as usize == row);
+        let Some(left) = at.and_then(|at| self.places.get(at)) else {
+            return LakeError::Internal(format!("a row with a gap in {target} has no place"));
+        };
+        LakeError::from(FoldError::LeftOut {
+            table: left.table.clone(),
+            column: column.to_owned(),
+            place: left.place.clone(),
+            target,
+            reason: "has another document than the one that it changes",
+        })
+    }
+
     /// The error of a row that has no old version.
     pub(crate) fn unknown(
         &self,

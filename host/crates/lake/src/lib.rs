@@ -27,6 +27,7 @@ pub mod lake;
 pub mod marker;
 pub mod memory;
 pub mod notes;
+mod patch;
 pub mod recover;
 pub mod show;
 pub mod sources;

@@ -220,7 +220,12 @@ impl MemoryTable {
                 parts.push(value.map_err(wrong)?);
             }
             let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
-            let whole = interleave(&parts, &sources).map_err(wrong)?;
+            let mut whole = interleave(&parts, &sources).map_err(wrong)?;
+            if changes.schema.column_types().get(index) == Some(&ColumnType::Json) {
+                let target = || changes.target.clone();
+                let patched = gaps.patched(index, told, &whole);
+                whole = patched.map_err(|row| gaps.misfit(row, field.name(), target()))?;
+            }
             if let Some(slot) = columns.get_mut(index) {
                 *slot = whole;
             }

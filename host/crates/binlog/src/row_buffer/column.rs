@@ -217,6 +217,14 @@ impl ColumnBuffer {
         self.push_end()
     }
 
+    /// Appends changes of a document that the log does not tell: the value counts as one that is not told,
+    /// and its slot holds the changes.
+    pub(crate) fn push_patch(&mut self, diffs: &[u8], row: usize) -> Result<(), ValueFault> {
+        self.told.set_null(row);
+        json::append_patch(diffs, &mut self.bytes)?;
+        self.push_end()
+    }
+
     fn push_nothing(&mut self, row: usize) -> Result<(), ValueFault> {
         self.validity.set_null(row);
         if self.is_variable {

@@ -107,8 +107,12 @@ impl<'a, 's> PartialImages<'a, 's> {
                 } else if !has_value {
                     buffer.push_null(row)
                 } else if is_changed {
-                    let document = self.documents.get(json).copied().flatten();
-                    read_changes(buffer, &mut images.wire, document)
+                    match self.documents.get(json).copied().flatten() {
+                        None if !self.first.has(column) => {
+                            read_patch(buffer, &mut images.wire, row)
+                        }
+                        document => read_changes(buffer, &mut images.wire, document),
+                    }
                 } else {
                     buffer.read(&mut images.wire, row)
                 }
@@ -172,6 +176,16 @@ impl<'a, 's> PartialImages<'a, 's> {
 /// A fault in front of an image's first value.
 fn in_front(fault: ValueFault) -> CellFault {
     CellFault { column: 0, fault }
+}
+
+/// A list of changes behind its length, of a document that no image has.
+fn read_patch(
+    buffer: &mut ColumnBuffer,
+    wire: &mut Wire<'_>,
+    row: usize,
+) -> Result<(), ValueFault> {
+    let length = read_length(wire, 4)?;
+    buffer.push_patch(wire.take(length)?, row)
 }
 
 /// A list of changes behind its length, applied to the document before.

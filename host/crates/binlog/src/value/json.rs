@@ -12,7 +12,7 @@ use crate::value::decimal::DecimalLayout;
 use crate::value::temporal::{append_packed_datetime, append_packed_time};
 use crate::wire::{Wire, WireFault};
 
-pub(crate) use diff::append_changed;
+pub(crate) use diff::{append_changed, append_patch};
 
 /// The server's own limit is 100 levels (JSON_DOCUMENT_MAX_DEPTH); scalars may add one.
 const DEPTH_MAX: u32 = 101;

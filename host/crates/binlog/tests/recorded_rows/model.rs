@@ -78,6 +78,18 @@ impl Tables {
                 // What neither image of an update tells did not change.
                 let mut whole = std::mem::take(&mut before);
                 whole.extend(row);
+                for (index, (column, array)) in
+                    schema.columns.iter().zip(batch.columns()).enumerate()
+                {
+                    // Of a document that no image has the changes may be told.
+                    if !told(&index)
+                        && column.column_type == ColumnType::Json
+                        && let Cell::Text(patch) = cell(column.column_type, array, image)
+                        && let Some(Cell::Text(document)) = whole.get_mut(&column.name)
+                    {
+                        *document = change::json_patch::apply(document, &patch).expect("it fits");
+                    }
+                }
                 let rows = table.rows.entry(key_of(&whole)).or_default();
                 assert!(rows.is_empty() || key.is_empty(), "{whole:?} twice");
                 rows.push(whole);
@@ -89,16 +101,6 @@ impl Tables {
                 );
                 before = if *kind == ImageKind::Before { removed } else { Row::new() };
             }
-        }
-    }
-}
-
-impl Tables {
-    /// The text of one column of a table's only row with this integer key.
-    pub(crate) fn text(&self, table: &str, key: i128, column: &str) -> Option<&str> {
-        match self.0[table].rows[&vec![Cell::Integer(key)]][0].get(column)? {
-            Cell::Text(text) => Some(text),
-            _ => None,
         }
     }
 }

@@ -4,18 +4,21 @@
 //! come about in the same epoch, itself told in part, or lie in the target, under the same key or the
 //! one that the row had before. Nothing here is asked for while every image is told in full.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, new_empty_array};
 use arrow_buffer::BooleanBuffer;
 use arrow_schema::{ArrowError, SchemaRef};
 use arrow_select::interleave::interleave;
-use change::Presence;
+use change::{ColumnType, Presence, json_patch};
 use hashbrown::HashMap;
 
 use super::gather::Held;
 use super::target::Entry;
 use crate::changes::{Gaps, LeftOut};
+use crate::patch;
+use crate::stored::StoredSchema;
 
 /// An image by its batch and its row there.
 type Slot = (usize, usize);
@@ -108,9 +111,10 @@ impl Partial {
         &self,
         batches: &[Held],
         entries: &[Entry],
-        schema: &SchemaRef,
-        ids: &[usize],
+        stored: &StoredSchema,
     ) -> Result<(RecordBatch, Option<Gaps>), ArrowError> {
+        let (schema, ids) = (stored.arrow(), stored.id_columns());
+        let mut patched = vec![BTreeMap::new(); schema.fields().len()];
         let width = schema.fields().len();
         let mut sources: Vec<Vec<(usize, usize)>> = vec![Vec::with_capacity(entries.len()); width];
         let mut known: Vec<Vec<bool>> = vec![Vec::with_capacity(entries.len()); width];
@@ -126,6 +130,12 @@ impl Partial {
                 known.push(source.is_some());
                 whole &= source.is_some();
                 sources.push(source.copied().unwrap_or((entry.batch(), entry.row())));
+                if stored.column_types().get(column) == Some(&ColumnType::Json)
+                    && let Some(text) = patched_document(batches, column, &images, source)?
+                    && let Some(patched) = patched.get_mut(column)
+                {
+                    patched.insert(number as usize, text);
+                }
             }
             if whole {
                 continue;
@@ -141,6 +151,8 @@ impl Partial {
         let columns =
             (0..width).zip(&sources).map(|(c, sources)| pick(batches, schema, c, sources));
         let columns = columns.collect::<Result<Vec<_>, _>>()?;
+        let columns = columns.iter().zip(&patched).map(|(c, texts)| patch::replaced(c, texts));
+        let columns = columns.collect();
         let options = RecordBatchOptions::new().with_row_count(Some(entries.len()));
         let all = RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?;
         if rows.is_empty() {
@@ -153,6 +165,32 @@ impl Partial {
         let presence = Presence::new(presence.collect());
         Ok((all, Some(Gaps { presence, rows, keys, places })))
     }
+}
+
+/// What the images of a row say of a JSON document whose changes some of them tell: the document where one
+/// knows it, otherwise all changes. None where no change is told.
+fn patched_document(
+    batches: &[Held],
+    column: usize,
+    images: &[Slot],
+    source: Option<&Slot>,
+) -> Result<Option<String>, ArrowError> {
+    let text = |(batch, row): &Slot| {
+        batches.get(*batch).and_then(|held| patch::patch_in(held.columns.get(column)?, *row))
+    };
+    let newer = images.iter().take_while(|slot| Some(*slot) != source);
+    let changes: Vec<&str> = newer.filter_map(text).collect();
+    if changes.is_empty() {
+        return Ok(None);
+    }
+    let changes: String = changes.into_iter().rev().collect();
+    let Some(source) = source else { return Ok(Some(changes)) };
+    let document = text(source).and_then(|document| json_patch::apply(document, &changes));
+    let misfit = || {
+        let text = "changes of a JSON document do not fit it".to_owned();
+        ArrowError::InvalidArgumentError(text)
+    };
+    document.map(Some).ok_or_else(misfit)
 }
 
 /// The values of one column of the batches.

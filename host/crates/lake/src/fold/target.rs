@@ -403,9 +403,7 @@ fn gather_keyed(
             gather::rows(batches, &entries, schema.arrow(), None).map_err(wrong)?;
     } else {
         let live: Vec<Entry> = entries.iter().filter(|e| e.exists()).copied().collect();
-        let ids = schema.id_columns();
-        (changes.rows, changes.gaps) =
-            partial.rows(batches, &live, schema.arrow(), ids).map_err(wrong)?;
+        (changes.rows, changes.gaps) = partial.rows(batches, &live, &schema).map_err(wrong)?;
         changes.rows_inserted = BooleanBuffer::from_iter(live.iter().map(|e| e.inserted()));
     }
     let ids = Some(schema.id_columns());

@@ -11,6 +11,7 @@ use arrow_row::{RowConverter, SortField};
 use arrow_schema::{ArrowError, Schema, SchemaRef};
 use arrow_select::interleave::interleave;
 use arrow_select::take::take_record_batch;
+use change::ColumnType;
 use futures::StreamExt;
 use hashbrown::HashMap;
 
@@ -64,7 +65,14 @@ impl Table {
                 _ => (0, row),
             };
             let sources: Vec<(usize, usize)> = (0..told.len()).map(source).collect();
-            let whole: ArrayRef = interleave(&parts, &sources).map_err(wrong)?;
+            let mut whole: ArrayRef = interleave(&parts, &sources).map_err(wrong)?;
+            if changes.schema.column_types().get(*column) == Some(&ColumnType::Json) {
+                whole = gaps.patched(*column, told, &whole).map_err(|row| {
+                    let schema = changes.rows.schema();
+                    let name = schema.fields().get(*column).map_or("", |field| field.name());
+                    gaps.misfit(row, name, self.home.target().clone())
+                })?;
+            }
             if let Some(slot) = columns.get_mut(*column) {
                 *slot = whole;
             }

@@ -6,6 +6,8 @@
 
 use std::borrow::Cow;
 
+use change::json_patch::{self, Change, Step};
+
 use super::{Broken, Container, DEPTH_MAX, Printer, Width, is_inline};
 use crate::decode_error::ValueFault;
 use crate::wire::Wire;
@@ -21,6 +23,41 @@ pub(crate) fn append_changed(
     out: &mut Vec<u8>,
 ) -> Result<(), ValueFault> {
     changed(document, diffs, out).map_err(|Broken| ValueFault::JsonDiff)
+}
+
+/// Appends some changes as a patch ([`change::json_patch`]), for a document that is not known here; on an
+/// error `out` holds a part of it.
+pub(crate) fn append_patch(diffs: &[u8], out: &mut Vec<u8>) -> Result<(), ValueFault> {
+    patch(diffs, out).map_err(|Broken| ValueFault::JsonDiff)
+}
+
+fn patch(diffs: &[u8], out: &mut Vec<u8>) -> Result<(), Broken> {
+    let mut wire = Wire::new(diffs);
+    let mut text = String::new();
+    while !wire.is_empty() {
+        let operation = wire.u8()?;
+        let path = path_of(wire.lenenc_bytes()?)?.into_iter().map(Leg::step);
+        let path = path.collect::<Result<Vec<_>, _>>()?;
+        let value = match operation {
+            REPLACE | INSERT => printed(wire.lenenc_bytes()?)?,
+            REMOVE => String::new(),
+            _ => return Err(Broken),
+        };
+        let change = match operation {
+            REPLACE => Change::Replace(&value),
+            INSERT => Change::Insert(&value),
+            _ => Change::Remove,
+        };
+        json_patch::push(&mut text, &path, change).ok_or(Broken)?;
+    }
+    out.extend_from_slice(text.as_bytes());
+    Ok(())
+}
+
+fn printed(document: &[u8]) -> Result<String, Broken> {
+    let mut out = Vec::new();
+    parsed(document)?.print(&mut Printer { out: &mut out, unread: usize::MAX })?;
+    String::from_utf8(out).map_err(|_| Broken)
 }
 
 fn changed(document: &[u8], diffs: &[u8], out: &mut Vec<u8>) -> Result<(), Broken> {
@@ -50,6 +87,15 @@ enum Node<'a> {
 enum Leg {
     Member(Vec<u8>),
     Cell(usize),
+}
+
+impl Leg {
+    fn step(self) -> Result<Step, Broken> {
+        match self {
+            Self::Member(name) => String::from_utf8(name).map(Step::Member).map_err(|_| Broken),
+            Self::Cell(at) => Ok(Step::Cell(at)),
+        }
+    }
 }
 
 impl<'a> Node<'a> {
@@ -305,6 +351,11 @@ mod tests {
         ];
         for (diffs, expected) in cases {
             assert_eq!(apply(diffs).as_deref(), Ok(expected));
+            let mut patch = Vec::new();
+            append_patch(&diffs.concat(), &mut patch).expect("a patch");
+            let patch = String::from_utf8(patch).expect("text");
+            let document = r#"{"a": 1, "bc": [10, 20]}"#;
+            assert_eq!(json_patch::apply(document, &patch).as_deref(), Some(expected), "{patch}");
         }
     }
 
