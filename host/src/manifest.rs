@@ -17,7 +17,7 @@ pub mod files;
 pub(crate) mod keys;
 mod locate;
 pub mod problem;
-mod quantity;
+pub(crate) mod quantity;
 mod read;
 mod reference;
 pub mod secret;

@@ -1,17 +1,25 @@
-//! `sluice table`: a look at a Delta table, whoever wrote it.
+//! `sluice table`: a look at a Delta table, whoever wrote it, and its upkeep.
+
+use std::time::Duration;
 
 use lake::storage::StoreOptions;
-use lake::{TableReport, show};
+use lake::{ShortRetention, TableReport, Vacuum, VacuumReport, Version, show};
 
 use super::Outcome;
 use super::output::{Form, Output};
 use crate::error::{CommandError, HostError};
+use crate::manifest::quantity;
+use crate::moment;
 use crate::progress::{grouped, megabytes};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
     /// Show a table's version, size, columns, and how far a pipeline has brought it
     Show(ShowArgs),
+    /// Show what was done to a table, newest first
+    History(HistoryArgs),
+    /// Delete the files of a table that no version within its retention needs
+    Vacuum(VacuumArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -23,16 +31,57 @@ pub(super) struct ShowArgs {
     json: bool,
 }
 
+#[derive(Debug, clap::Args)]
+pub(super) struct HistoryArgs {
+    /// The folder of the table
+    path: String,
+    /// Show this many versions
+    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 20)]
+    limit: usize,
+    /// Print each as one JSON line
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct VacuumArgs {
+    /// The folder of the table
+    path: String,
+    /// How long files stay that were taken out of the table, such as 30d; otherwise as the table's
+    /// property delta.deletedFileRetentionDuration says, or 7d
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    retention: Option<Duration>,
+    /// Allow a retention below the table's: older versions that it promises can not be read any more
+    #[arg(long)]
+    accept_short_retention: bool,
+    /// Name the files, delete none
+    #[arg(long)]
+    dry_run: bool,
+    /// Print it as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "this is no span of time: write it like 36h or 30d".to_owned();
+    quantity::duration(text).ok_or_else(wrong)
+}
+
 pub(super) fn run(command: &Command) -> Result<Outcome, CommandError> {
     match command {
         Command::Show(args) => show_table(args),
+        Command::History(args) => show_history(args),
+        Command::Vacuum(args) => vacuum_table(args),
     }
 }
 
-fn show_table(args: &ShowArgs) -> Result<Outcome, CommandError> {
+fn runtime() -> Result<tokio::runtime::Runtime, CommandError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime.map_err(|source| HostError::Start { what: "the runtime", source })?;
-    let report = runtime.block_on(show(&args.path, &StoreOptions::default()))?;
+    Ok(runtime.map_err(|source| HostError::Start { what: "the runtime", source })?)
+}
+
+fn show_table(args: &ShowArgs) -> Result<Outcome, CommandError> {
+    let report = runtime()?.block_on(show(&args.path, &StoreOptions::default()))?;
     let mut output = Output::new();
     match Form::of(args.json) {
         Form::Json => output.json(&report)?,
@@ -40,6 +89,74 @@ fn show_table(args: &ShowArgs) -> Result<Outcome, CommandError> {
     }
     output.finish()?;
     Ok(Outcome::Done)
+}
+
+fn show_history(args: &HistoryArgs) -> Result<Outcome, CommandError> {
+    let store = StoreOptions::default();
+    let versions = runtime()?.block_on(lake::history(&args.path, &store, args.limit))?;
+    let mut output = Output::new();
+    match Form::of(args.json) {
+        Form::Json => versions.iter().try_for_each(|version| output.json(version))?,
+        Form::Text => output.text(&versions.iter().map(version_text).collect::<String>())?,
+    }
+    output.finish()?;
+    Ok(Outcome::Done)
+}
+
+fn vacuum_table(args: &VacuumArgs) -> Result<Outcome, CommandError> {
+    let options = Vacuum {
+        retention: args.retention,
+        short_retention: match args.accept_short_retention {
+            true => ShortRetention::Accept,
+            false => ShortRetention::Refuse,
+        },
+        dry_run: args.dry_run,
+    };
+    let store = StoreOptions::default();
+    let report = runtime()?.block_on(lake::vacuum(&args.path, &store, &options))?;
+    let mut output = Output::new();
+    match Form::of(args.json) {
+        Form::Json => output.json(&report)?,
+        Form::Text => output.text(&vacuum_text(&report))?,
+    }
+    output.finish()?;
+    Ok(Outcome::Done)
+}
+
+/// `12  2026-11-22T10:00:00Z  STREAMING UPDATE  +1 -1 files  shop, epoch 12, bin.000001:400`.
+fn version_text(version: &Version) -> String {
+    let seconds = version.timestamp_ms.and_then(|ms| u64::try_from(ms / 1000).ok());
+    let time = seconds.map_or_else(|| "unknown".to_owned(), moment::text);
+    let operation = version.operation.as_deref().unwrap_or("unknown");
+    let mut by = version.pipeline.clone().or_else(|| version.engine.clone()).unwrap_or_default();
+    if let Some(epoch) = version.epoch {
+        by.push_str(&format!(", epoch {epoch}"));
+    }
+    if let Some(position) = &version.position {
+        by.push_str(&format!(", {position}"));
+    }
+    format!(
+        "{:>6}  {time}  {operation:<16}  +{} -{} files  {by}\n",
+        version.version, version.files_added, version.files_removed,
+    )
+}
+
+/// The files that a vacuum names, and what became of them.
+fn vacuum_text(report: &VacuumReport) -> String {
+    let mut text = String::new();
+    if !report.deleted {
+        for file in &report.files {
+            text.push_str(&format!("{}  {}\n", file.name, megabytes(file.bytes)));
+        }
+    }
+    let count = grouped(u64::try_from(report.files.len()).unwrap_or(u64::MAX));
+    let did = if report.deleted { "deleted" } else { "would delete" };
+    text.push_str(&format!(
+        "{did} {count} files, {}, not needed for {}\n",
+        megabytes(report.bytes),
+        moment::span(report.retention_seconds),
+    ));
+    text
 }
 
 fn as_text(report: &TableReport) -> String {

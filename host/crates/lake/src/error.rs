@@ -159,6 +159,18 @@ pub enum LakeError {
         /// Why not.
         reason: &'static str,
     },
+    /// A retention below the one that the table sets.
+    #[error("{target}: a retention of {asked_hours} hours is below the table's of {least_hours}")]
+    Retention {
+        /// The target.
+        target: String,
+        /// What was asked for, rounded up.
+        asked_hours: u64,
+        /// What the table promises, rounded up.
+        least_hours: u64,
+        /// The property that sets it.
+        property: &'static str,
+    },
     /// A state that must not come about; a fault of Sluice.
     #[error("{0}")]
     Internal(String),
@@ -218,6 +230,9 @@ impl Diagnose for LakeError {
             Self::Contended { .. } => {
                 Some("pause the other writers of this table, then start again".into())
             }
+            Self::Retention { least_hours, property, .. } => Some(format!(
+                "ask for at least {least_hours} hours, set the table property `{property}`, or give up the older versions with --accept-short-retention"
+            )),
             Self::Location { .. } => Some("write `sink.path` as an absolute path or a URL".into()),
             _ => match self.io_kind()? {
                 Kind::StorageFull | Kind::QuotaExceeded => {
@@ -244,7 +259,7 @@ impl Diagnose for LakeError {
     fn fault(&self) -> Fault {
         match self {
             Self::Fold(error) => error.fault(),
-            Self::Location { .. } => Fault::Usage,
+            Self::Location { .. } | Self::Retention { .. } => Fault::Usage,
             Self::Storage { .. }
             | Self::Sync { .. }
             | Self::Incompatible { .. }

@@ -23,6 +23,7 @@ pub mod changes;
 pub mod edit;
 pub mod error;
 pub mod fold;
+pub mod history;
 pub mod lake;
 pub mod marker;
 pub mod memory;
@@ -37,11 +38,13 @@ mod sync;
 mod table;
 #[cfg(test)]
 mod testing;
+pub mod vacuum;
 
 pub use changes::{ChangeCounts, Gaps, LeftOut, TargetChanges};
 pub use edit::{ColumnEdit, RowsEdit, TableEdit};
 pub use error::{FoldError, LakeError};
 pub use fold::{Deletes, Fold, FoldOptions};
+pub use history::{Version, history};
 pub use lake::{Clock, Durable, Epoch, Lake, LakeOptions, Maintenance, NewColumns, Statement};
 pub use memory::MemoryTables;
 pub use notes::Notes;
@@ -50,6 +53,7 @@ pub use show::{TableReport, show};
 pub use sources::SourceKeys;
 pub use storage::StoreOptions;
 pub use stored::StoredSchema;
+pub use vacuum::{ShortRetention, Vacuum, VacuumReport, vacuum};
 
 /// What Sluice calls itself in log entries and in the files that it writes.
 pub(crate) const ENGINE: &str = concat!("sluice/", env!("CARGO_PKG_VERSION"));

@@ -15,6 +15,7 @@ pub(crate) mod deletion;
 pub(crate) mod entry;
 pub(crate) mod evolve;
 pub(crate) mod files;
+pub(crate) mod garbage;
 pub(crate) mod identity;
 pub(crate) mod keys;
 pub(crate) mod locate;

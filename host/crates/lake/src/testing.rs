@@ -314,8 +314,13 @@ pub(crate) async fn by_both<T: Ord + std::fmt::Debug + Send + 'static>(
     take: fn(&RecordBatch, &mut Vec<T>),
 ) -> Vec<T> {
     let own = own_reader(target, take).await;
-    assert_eq!(own, kernel_reader(target, take), "the two readers differ");
+    assert_eq!(own, kernel_reader(target, None, take), "the two readers differ");
     own
+}
+
+/// Number and value of every row of an older version, by the Delta kernel.
+pub(crate) fn rows_at(target: &TargetPath, version: u64) -> BTreeMap<i32, i32> {
+    kernel_reader(target, Some(version), pairs).into_iter().collect()
 }
 
 fn pairs(batch: &RecordBatch, out: &mut Vec<(i32, i32)>) {
@@ -367,13 +372,19 @@ async fn own_reader<T: Ord>(target: &TargetPath, take: fn(&RecordBatch, &mut Vec
 /// The reader of the Delta kernel.
 fn kernel_reader<T: Ord + Send + 'static>(
     target: &TargetPath,
+    version: Option<u64>,
     take: fn(&RecordBatch, &mut Vec<T>),
 ) -> Vec<T> {
     let home = Home::new(target.clone(), &StoreOptions::default()).expect("a place");
     let engine = home.log().engine(None);
     let url = home.url().clone();
     let work = std::thread::spawn(move || {
-        let snapshot = delta_kernel::Snapshot::builder_for(url).build(engine.as_ref());
+        let builder = delta_kernel::Snapshot::builder_for(url);
+        let builder = match version {
+            Some(version) => builder.at_version(version),
+            None => builder,
+        };
+        let snapshot = builder.build(engine.as_ref());
         let scan = snapshot.expect("read").scan_builder().build().expect("a scan");
         let mut found = Vec::new();
         for data in scan.execute(engine).expect("read") {

@@ -487,5 +487,6 @@ mod faults;
 mod foreign;
 mod gaps;
 mod maintenance;
+mod vacuum;
 mod trust;
 mod whole_rows;

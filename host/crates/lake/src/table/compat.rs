@@ -53,6 +53,26 @@ pub(crate) fn check(
     }
 }
 
+/// Whether files that nothing needs may be deleted: every feature has to be known, since an unknown one
+/// may keep files that the log does not name.
+///
+/// # Errors
+/// Names the feature.
+pub(crate) fn check_vacuum(
+    target: &str,
+    protocol: &Protocol,
+    schema: &StructType,
+) -> Result<(), LakeError> {
+    match features(protocol).iter().find_map(|f| feature(f, schema)) {
+        None => Ok(()),
+        Some(Obstacle { reason, .. }) => Err(LakeError::Incompatible {
+            target: target.to_owned(),
+            reason,
+            hint: "vacuum it with the writer that made it".into(),
+        }),
+    }
+}
+
 /// The names of the protocol's reader and writer features.
 pub(crate) fn features(protocol: &Protocol) -> Vec<String> {
     let json = serde_json::to_value(protocol).unwrap_or_default();
