@@ -36,9 +36,21 @@ pub enum NewColumns {
     Refuse,
 }
 
+/// Whether a commit waits for a compaction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pace {
+    /// No: it runs beside the flow, one at a time over all targets.
+    #[default]
+    Beside,
+    /// Yes: [`Lake::maintain`] ends with it.
+    Wait,
+}
+
 /// When and how far tables are tidied up.
 #[derive(Clone, Debug)]
 pub struct Maintenance {
+    /// Whether a commit waits for a compaction.
+    pub pace: Pace,
     /// Bytes at which a data file is ended.
     pub file_bytes: u64,
     /// Commits to a target after which it is looked at for compaction.
@@ -59,11 +71,12 @@ pub struct Maintenance {
 impl Default for Maintenance {
     fn default() -> Self {
         Self {
+            pace: Pace::default(),
             file_bytes: 64 << 20,
             compact_commits: 25,
             small_files_max: 16,
             dead_share_max: 0.2,
-            // One to two seconds of work, which the next epoch waits for.
+            // One to two seconds of work.
             step_bytes_max: 32 << 20,
             memory_bytes_max: 128 << 20,
             checkpoint_commits: 100,
@@ -412,14 +425,47 @@ impl Lake {
         }
     }
 
-    /// Compacts and writes log checkpoints where that is due; to be called after each commit, once
-    /// its position has been stored, so that nobody waits for it. A failure to tidy up is a warning.
+    /// Tidies up where that is due; to be called after each commit, once its position has been stored, so
+    /// that nobody waits for it. The files of a compaction that has ended take the place of the old
+    /// ones, the next compaction begins, log checkpoints are written. A failure to tidy up is a warning.
     ///
     /// # Errors
     /// Where a table has been taken over by others.
     pub async fn maintain(&mut self) -> Result<(), LakeError> {
+        let maintained = self.try_maintain().await;
+        self.broken |= maintained.is_err();
+        maintained
+    }
+
+    async fn try_maintain(&mut self) -> Result<(), LakeError> {
         for table in self.tables.values_mut() {
-            if let Err(error) = table.maintain().await {
+            table.take_up_compaction().await?;
+        }
+        // One at a time, that of the table with the most commits since its last: they share the memory
+        // that a compaction may take.
+        while !self.tables.values().any(Table::is_compacting) {
+            let due = self.tables.values_mut().filter_map(|t| Some((t.compaction_due()?, t)));
+            let Some((_, table)) = due.max_by_key(|(commits, _)| *commits) else { break };
+            table.begin_compaction().await?;
+            if table.compaction_due().is_some() {
+                // There is more to do, for the next time.
+                break;
+            }
+        }
+        for table in self.tables.values_mut() {
+            table.checkpoint_where_due().await;
+        }
+        Ok(())
+    }
+
+    /// Ends what runs beside the flow: a compaction that has begun comes to its end. To be called when
+    /// the last epoch is committed.
+    ///
+    /// # Errors
+    /// As [`Self::maintain`].
+    pub async fn settle(&mut self) -> Result<(), LakeError> {
+        for table in self.tables.values_mut() {
+            if let Err(error) = table.end_compaction().await {
                 self.broken = true;
                 return Err(error);
             }

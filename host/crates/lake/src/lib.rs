@@ -45,7 +45,7 @@ pub use edit::{ColumnEdit, RowsEdit, TableEdit};
 pub use error::{FoldError, LakeError};
 pub use fold::{Deletes, Fold, FoldOptions};
 pub use history::{Version, history};
-pub use lake::{Clock, Durable, Epoch, Lake, LakeOptions, Maintenance, NewColumns, Statement};
+pub use lake::{Clock, Durable, Epoch, Lake, LakeOptions, Maintenance, NewColumns, Pace, Statement};
 pub use memory::MemoryTables;
 pub use notes::Notes;
 pub use recover::{Recovered, RecoveredTarget};

@@ -83,6 +83,8 @@ pub(crate) struct Table {
     wear: Wear,
     /// Data files that are too large to be rewritten within the memory of a compaction.
     unfit: BTreeSet<String>,
+    /// A compaction that runs beside the flow.
+    job: Option<compact::Job>,
     /// When the pipeline last committed, milliseconds since 1970.
     committed_ms: i64,
 }
@@ -219,6 +221,11 @@ impl Table {
         let version = self.state.version.saturating_add(1);
         let published = self.home.publish(version, entry).await?;
         if published == Published::Done {
+            // Their rows are not those that are being moved, or not all of them are dead.
+            let rewrites = matches!(operation, Operation::Edit | Operation::Truncate);
+            if let Some(job) = self.job.as_mut().filter(|_| rewrites) {
+                job.spoil();
+            }
             self.state.version = version;
             for name in &gone {
                 self.state.files.remove(name);
@@ -261,6 +268,9 @@ impl Table {
                     self.doubt();
                 }
             }
+        }
+        if let Some(job) = &mut self.job {
+            job.spoil();
         }
         self.state = fresh;
         Ok(())

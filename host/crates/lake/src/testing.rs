@@ -24,7 +24,7 @@ use delta_kernel::engine::arrow_data::ArrowEngineData;
 pub(crate) mod whole_rows;
 
 use crate::changes::{ChangeCounts, TargetChanges};
-use crate::lake::{Clock, Epoch, Lake, LakeOptions, Maintenance};
+use crate::lake::{Clock, Epoch, Lake, LakeOptions, Maintenance, Pace};
 use crate::sources::SourceKeys;
 use crate::storage::{Home, StoreOptions};
 use crate::stored::StoredSchema;
@@ -232,6 +232,7 @@ pub(crate) fn options(root: &Path) -> LakeOptions {
     let path = PathTemplate::parse(&path).expect("a template");
     let mut options = LakeOptions::new(path, "shop", "chain-1");
     options.maintenance = Maintenance {
+        pace: Pace::Wait,
         file_bytes: 64 << 20,
         compact_commits: 1_000_000,
         checkpoint_commits: 1_000_000,

@@ -34,9 +34,16 @@ fn model_epochs() -> impl Strategy<Value = Vec<ModelEpoch>> {
     proptest::collection::vec(proptest::collection::vec(change, 1..25), 1..9)
 }
 
-async fn run_model(kind: KeyKind, epochs: &[ModelEpoch], reopen: u64, tidy: u64, bytes: u64) {
+async fn run_model(
+    kind: KeyKind,
+    epochs: &[ModelEpoch],
+    (reopen, tidy): (u64, u64),
+    bytes: u64,
+    pace: Pace,
+) {
     let root = tempfile::tempdir().expect("a folder");
     let mut options = options(root.path());
+    options.maintenance.pace = pace;
     options.maintenance.file_bytes = bytes;
     options.maintenance.compact_commits = tidy;
     options.maintenance.small_files_max = 2;
@@ -82,9 +89,10 @@ proptest! {
         reopen in 1u64..4,
         tidy in 1u64..4,
         bytes in proptest::sample::select(vec![1 << 10, 8 << 10]),
+        pace in proptest::sample::select(vec![Pace::Beside, Pace::Wait]),
     ) {
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-        runtime.block_on(run_model(kind, &epochs, reopen, tidy, bytes));
+        runtime.block_on(run_model(kind, &epochs, (reopen, tidy), bytes, pace));
     }
 }
 
@@ -487,6 +495,6 @@ mod faults;
 mod foreign;
 mod gaps;
 mod maintenance;
-mod vacuum;
 mod trust;
+mod vacuum;
 mod whole_rows;

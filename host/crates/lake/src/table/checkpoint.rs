@@ -14,6 +14,14 @@ use crate::storage::LOG_FOLDER;
 use crate::table::Table;
 
 impl Table {
+    /// Writes a checkpoint where enough entries have gathered.
+    pub(crate) async fn checkpoint_where_due(&mut self) {
+        if self.wear.entries >= self.settings().maintenance.checkpoint_commits.max(1) {
+            self.wear.entries = 0;
+            self.write_checkpoint().await;
+        }
+    }
+
     /// Writes a checkpoint of the newest version, and deletes log entries that are older than the
     /// table's retention (`delta.logRetentionDuration`) and that a durable checkpoint stands for.
     pub(crate) async fn write_checkpoint(&self) {

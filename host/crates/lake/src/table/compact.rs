@@ -1,33 +1,78 @@
 //! Rewrites small files and files with many dead rows into few files sorted by key, without changing
 //! a row.
 //!
-//! It happens in the writer's own order, between two epochs, so that it never races with one. A step
-//! takes a bounded number of files and bytes; what is left is the next step's.
+//! Files are read and written beside the flow; epochs go on meanwhile, and what they delete of the rows
+//! that are being moved is carried over to the new files when these take their place, in the writer's
+//! own order: no commit can starve a compaction, and none waits for one. A step takes a bounded number
+//! of files, rows and bytes; what is left is the next step's.
+
+mod carry;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use deltalake::kernel::Action;
+use arrow_schema::SchemaRef;
+use deltalake::kernel::{Action, Add};
 use serde_json::{Map, Value};
+use tokio::task::JoinHandle;
 
 use crate::error::LakeError;
-use crate::lake::Maintenance;
+use crate::lake::{Maintenance, Pace};
 use crate::marker;
 use crate::storage::Published;
 use crate::table::entry::Operation;
 use crate::table::files::{DataChange, DataFile, Files};
+use crate::table::rewrite::{Origins, Rewriter, Rewritten};
 use crate::table::state::PIPELINE_PROPERTY;
 use crate::table::write::NewFile;
-use crate::table::{FileChanges, Table, read};
+use crate::table::{FileChanges, Table, read, rewrite};
 
 /// Files that one step takes: each keeps a row group and a decoded batch in memory.
 const FILES_MAX: usize = 64;
+
+/// Rows that one step moves while epochs go on: where each comes from is noted, in eight bytes. A
+/// larger file is moved alone, between two epochs.
+const ROWS_BESIDE_MAX: u64 = 4 << 20;
 
 /// What a step takes, and whether there is more.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Choice {
     /// What gains most comes first.
     names: Vec<String>,
+    rows: u64,
     more: bool,
+}
+
+/// A compaction that runs beside the flow.
+#[derive(Debug)]
+pub(crate) struct Job {
+    handle: JoinHandle<Outcome>,
+    stop: Arc<AtomicBool>,
+    /// The columns as they were when it began.
+    schema: SchemaRef,
+    /// The table's files were changed otherwise than by epochs: what is written is of no use.
+    is_stale: bool,
+}
+
+impl Job {
+    pub(crate) fn spoil(&mut self) {
+        self.is_stale = true;
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+#[derive(Debug, Default)]
+struct Outcome {
+    rewritten: Option<Rewritten>,
+    /// Files that no memory is enough for.
+    too_large: Vec<String>,
 }
 
 impl Table {
@@ -36,65 +81,101 @@ impl Table {
         self.state.property(PIPELINE_PROPERTY) == Some(self.settings().pipeline.as_str())
     }
 
-    /// Tidies up where that is due. What fails before the log is touched is a warning: the table is
-    /// as it was, and the next epoch is worth more than a tidy table.
-    pub(crate) async fn maintain(&mut self) -> Result<(), LakeError> {
+    /// Commits since the last look for a compaction, where one is due.
+    pub(crate) fn compaction_due(&self) -> Option<u64> {
+        let due = self.wear.commits >= self.settings().maintenance.compact_commits.max(1);
+        (due && self.job.is_none() && self.progress.counter > 0).then_some(self.wear.commits)
+    }
+
+    /// Whether a compaction runs beside the flow.
+    pub(crate) fn is_compacting(&self) -> bool {
+        self.job.is_some()
+    }
+
+    /// Begins a compaction where something gains by it. What fails before the log is touched is a
+    /// warning: the table is as it was, and the next epoch is worth more than a tidy table.
+    pub(crate) async fn begin_compaction(&mut self) -> Result<(), LakeError> {
         let rules = self.settings().maintenance.clone();
-        if self.wear.commits >= rules.compact_commits.max(1) {
-            let choice = choose(&self.state.files, &rules, &self.unfit);
-            if !choice.more {
-                self.wear.commits = 0;
-            }
-            if !choice.names.is_empty() && self.progress.counter > 0 {
-                self.compact(&choice).await?;
-            }
-        }
-        if self.wear.entries >= rules.checkpoint_commits.max(1) {
-            self.wear.entries = 0;
-            self.write_checkpoint().await;
+        let choice = choose(&self.state.files, &rules, &self.unfit);
+        // What is left waits behind the tables that have waited longer.
+        self.wear.commits = if choice.more { rules.compact_commits.max(1) } else { 0 };
+        let Some(ids) = self.known_ids().filter(|_| !choice.names.is_empty()) else {
+            self.wear.commits = 0;
+            return Ok(());
+        };
+        let beside = rules.pace == Pace::Beside && choice.rows <= ROWS_BESIDE_MAX;
+        let origins = if beside { Origins::Noted } else { Origins::Unknown };
+        let chosen = choice.names.iter().filter_map(|n| self.state.files.get(n)).cloned().collect();
+        let stop = Arc::new(AtomicBool::new(false));
+        let rewriter = Rewriter {
+            home: self.home.clone(),
+            shared: self.shared.clone(),
+            schema: Arc::clone(&self.state.arrow),
+            stop: Arc::clone(&stop),
+        };
+        // Mostly long, plain work: not on a thread that others wait for.
+        let runtime = tokio::runtime::Handle::current();
+        let handle = tokio::task::spawn_blocking(move || {
+            runtime.block_on(compact(&rewriter, chosen, &ids, origins))
+        });
+        let schema = Arc::clone(&self.state.arrow);
+        self.job = Some(Job { handle, stop, schema, is_stale: false });
+        if beside { Ok(()) } else { self.end_compaction().await }
+    }
+
+    /// Puts the files of a compaction that is done in the place of the old ones.
+    pub(crate) async fn take_up_compaction(&mut self) -> Result<(), LakeError> {
+        if self.job.as_ref().is_some_and(|job| job.handle.is_finished()) {
+            return self.end_compaction().await;
         }
         Ok(())
     }
 
-    async fn compact(&mut self, choice: &Choice) -> Result<(), LakeError> {
-        let target = self.home.target().clone();
-        let Some(ids) = self.known_ids() else {
+    /// Waits for the compaction that runs, and puts its files in the place of the old ones.
+    pub(crate) async fn end_compaction(&mut self) -> Result<(), LakeError> {
+        let Some(mut job) = self.job.take() else { return Ok(()) };
+        let ended = (&mut job.handle).await;
+        let outcome =
+            ended.map_err(|e| LakeError::Internal(format!("a compaction did not end: {e}")))?;
+        self.unfit.extend(outcome.too_large);
+        let Some(rewritten) = outcome.rewritten else { return Ok(()) };
+        if job.is_stale || job.schema != self.state.arrow {
+            tracing::debug!(target = %self.home.target(), "a compaction was overtaken");
+            rewrite::discard(&self.home, &rewritten.files).await;
             return Ok(());
-        };
-        let chosen: Vec<DataFile> =
-            choice.names.iter().filter_map(|n| self.state.files.get(n)).cloned().collect();
-        let mut unfit = Vec::new();
-        let rewritten = async {
-            let mut sources = self.sources(chosen.iter(), &ids).await?;
-            unfit.append(&mut sources.too_large);
-            let names: Vec<String> = sources.names().map(str::to_owned).collect();
-            // One file that memory allows, of many that would gain together, gains nothing alone.
-            let rules = &self.settings().maintenance;
-            let alone = sources.left_out
-                && names.len() < 2
-                && !chosen.iter().any(|f| names.iter().any(|n| n == f.name()) && is_worn(f, rules));
-            if names.is_empty() || alone {
-                return Ok((Vec::new(), Vec::new()));
-            }
-            self.rewrite(&sources, &ids).await.map(|files| (names, files))
-        };
-        let rewritten = rewritten.await;
-        self.unfit.extend(unfit);
-        let (names, files) = match rewritten {
-            Ok((names, _)) if names.is_empty() => return Ok(()),
-            Ok(rewritten) => rewritten,
+        }
+        let adds = match self.carry_over(&rewritten).await {
+            Ok(adds) => adds,
             Err(error) => {
-                tracing::warn!(target = %target, %error, "compaction failed, going on without");
+                tracing::warn!(target = %self.home.target(), %error, "compaction failed, going on without");
+                rewrite::discard(&self.home, &rewritten.files).await;
                 return Ok(());
             }
         };
-        let (changes, metrics) = self.exchange(&names, &files);
+        self.publish_compaction(rewritten, adds).await
+    }
+
+    async fn publish_compaction(
+        &mut self,
+        rewritten: Rewritten,
+        adds: Vec<Add>,
+    ) -> Result<(), LakeError> {
+        let target = self.home.target().clone();
+        let names: Vec<&str> = rewritten.sources.iter().map(|s| s.name.as_str()).collect();
+        let (changes, metrics) = self.exchange(&names, adds);
+        // New files of which no row is left do not enter the table.
+        let enters = |file: &NewFile| changes.come.iter().any(|add| add.path == file.add.path);
+        let (files, dead): (Vec<_>, Vec<_>) = rewritten.files.iter().cloned().partition(enters);
+        rewrite::discard(&self.home, &dead).await;
+        if changes.actions.is_empty() {
+            return Ok(());
+        }
         let next = self.next_progress(None);
         marker::pass(marker::COMPACT_BEFORE_LOG_ENTRY);
         let published = self.publish(Operation::Compact, metrics, changes, next).await?;
         if published == Published::Taken {
             // Others were faster, and their files are not what was read: leave it for next time.
-            self.discard(&files).await;
+            rewrite::discard(&self.home, &files).await;
             return self.follow().await;
         }
         marker::pass(marker::COMPACT_AFTER_LOG_ENTRY);
@@ -127,22 +208,54 @@ impl Table {
     }
 
     /// The actions that put new files in the place of old ones, and what the log says of it.
-    fn exchange(&self, names: &[String], files: &[NewFile]) -> (FileChanges, Map<String, Value>) {
+    fn exchange(&self, names: &[&str], adds: Vec<Add>) -> (FileChanges, Map<String, Value>) {
         let now_ms = self.now_ms();
         let mut changes = FileChanges::default();
         for file in names.iter().filter_map(|n| self.state.files.get(n)) {
             changes.actions.push(Action::Remove(file.remove(DataChange::No, now_ms)));
             changes.gone.push(file.name().to_owned());
         }
-        changes.come.extend(files.iter().map(|f| f.add.clone()));
-        changes.actions.extend(changes.come.iter().cloned().map(Action::Add));
         let metrics = [
-            ("numRemovedFiles", names.len().to_string()),
-            ("numAddedFiles", files.len().to_string()),
+            ("numRemovedFiles", changes.gone.len().to_string()),
+            ("numAddedFiles", adds.len().to_string()),
         ];
+        changes.come = adds;
+        changes.actions.extend(changes.come.iter().cloned().map(Action::Add));
         let metrics = metrics.map(|(k, v)| (k.to_owned(), Value::String(v)));
         (changes, metrics.into_iter().collect())
     }
+}
+
+/// Reads the chosen files and writes their live rows anew. A failure is a warning.
+async fn compact(
+    rewriter: &Rewriter,
+    chosen: Vec<DataFile>,
+    ids: &[usize],
+    origins: Origins,
+) -> Outcome {
+    let mut outcome = Outcome::default();
+    let rewritten = async {
+        let mut sources = rewriter.sources(chosen.iter(), ids).await?;
+        outcome.too_large.append(&mut sources.too_large);
+        let names: BTreeSet<&str> = sources.names().collect();
+        // One file that memory allows, of many that would gain together, gains nothing alone.
+        let rules = &rewriter.shared.settings.maintenance;
+        let worn = chosen.iter().any(|f| names.contains(f.name()) && is_worn(f, rules));
+        let alone = sources.left_out && names.len() < 2 && !worn;
+        if names.is_empty() || alone {
+            return Ok(None);
+        }
+        rewriter.rewrite(&sources, ids, origins).await.map(Some)
+    };
+    match rewritten.await {
+        Ok(rewritten) => outcome.rewritten = rewritten,
+        Err(_) if rewriter.stop.load(Ordering::Relaxed) => {}
+        Err(error) => {
+            let target = rewriter.home.target();
+            tracing::warn!(target = %target, %error, "compaction failed, going on without");
+        }
+    }
+    outcome
 }
 
 fn is_worn(file: &DataFile, rules: &Maintenance) -> bool {
@@ -168,11 +281,16 @@ fn choose(files: &Files, rules: &Maintenance, unfit: &BTreeSet<String>) -> Choic
     let mut bytes = 0_u64;
     for file in worn.into_iter().chain(small) {
         bytes = bytes.saturating_add(file.size());
-        let full = bytes > rules.step_bytes_max || choice.names.len() >= FILES_MAX;
+        // Of a file that does not say how many rows it has, no more is taken beside the flow.
+        let rows = choice.rows.saturating_add(file.rows().unwrap_or(ROWS_BESIDE_MAX));
+        let full = bytes > rules.step_bytes_max
+            || rows > ROWS_BESIDE_MAX
+            || choice.names.len() >= FILES_MAX;
         if full && !choice.names.is_empty() {
             choice.more = true;
             break;
         }
+        choice.rows = rows;
         choice.names.push(file.name().to_owned());
     }
     choice

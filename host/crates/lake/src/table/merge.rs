@@ -7,9 +7,9 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 
-use arrow_array::{BooleanArray, RecordBatch, UInt32Array};
+use arrow_array::{ArrayRef, BooleanArray, RecordBatch, UInt32Array, UInt64Array};
 use arrow_row::{RowConverter, Rows, SortField};
-use arrow_schema::{ArrowError, SchemaRef};
+use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 use arrow_select::concat::concat_batches;
 use arrow_select::filter::filter_record_batch;
 use arrow_select::interleave::interleave_record_batch;
@@ -41,6 +41,8 @@ pub(crate) struct Run {
     /// Rows of the file that have been read.
     read: u64,
     sorted: bool,
+    /// Where each row comes from is noted in a last column, counted from here.
+    noting: Option<u64>,
 }
 
 impl Run {
@@ -57,7 +59,12 @@ impl Run {
         let stream = read::row_groups_by(home, name, footer, schema, groups, batch_rows)?.boxed();
         let sorted = is_sorted(footer, schema, ids);
         let (schema, name) = (Arc::clone(schema), name.to_owned());
-        Ok(Self { home: home.clone(), name, stream, schema, dead, read: 0, sorted })
+        Ok(Self { home: home.clone(), name, stream, schema, dead, read: 0, sorted, noting: None })
+    }
+
+    /// Adds a last column with the number of each row in the file, counted from `first`.
+    pub(crate) fn noting(self, first: u64) -> Self {
+        Self { noting: Some(first), ..self }
     }
 
     /// The next batch with a live row.
@@ -67,6 +74,10 @@ impl Run {
             let batch = read::align(&batch, &self.schema)?;
             let start = self.read;
             self.read = self.read.saturating_add(batch.num_rows() as u64);
+            let batch = match self.noting {
+                None => batch,
+                Some(first) => numbered(&batch, first.saturating_add(start))?,
+            };
             let live = if self.dead.range_cardinality(start..self.read) == 0 {
                 batch
             } else {
@@ -92,6 +103,16 @@ impl Run {
         let Some(first) = batches.first() else { return Ok(None) };
         concat_batches(&first.schema(), &batches).map(Some).map_err(wrong)
     }
+}
+
+/// The batch with a last column that counts its rows.
+fn numbered(batch: &RecordBatch, first: u64) -> Result<RecordBatch, LakeError> {
+    let end = first.saturating_add(batch.num_rows() as u64);
+    let numbers = UInt64Array::from_iter_values(first..end);
+    let field = Arc::new(Field::new("row", DataType::UInt64, false));
+    let fields = batch.schema().fields().iter().cloned().chain([field]).collect::<Vec<_>>();
+    let columns = batch.columns().iter().cloned().chain([Arc::new(numbers) as ArrayRef]).collect();
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(wrong)
 }
 
 /// Whether a file says that it is sorted by the id columns: only Sluice's own are believed.

@@ -47,6 +47,7 @@ impl Table {
             state,
             ids,
             unfit: BTreeSet::new(),
+            job: None,
         };
         if let Some(sources) = &mut table.progress.sources {
             sources.settle(&table.state.arrow);
