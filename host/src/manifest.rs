@@ -283,6 +283,8 @@ pub struct SinkSettings {
     pub target_file_bytes: Option<u64>,
     /// Commits between two Delta log checkpoints; none: the default of the lake crate.
     pub log_checkpoint_commits: Option<u32>,
+    /// Commits to a target between two vacuums; 0: never.
+    pub vacuum_commits: Option<u32>,
 }
 
 impl fmt::Debug for PluginSettings {

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use lake::storage::StoreOptions;
-use lake::{ShortRetention, TableReport, Vacuum, VacuumReport, Version, show};
+use lake::{
+    CompactReport, Maintenance, ShortRetention, TableReport, Vacuum, VacuumReport, Version, show,
+};
 
 use super::Outcome;
 use super::output::{Form, Output};
@@ -18,6 +20,8 @@ pub(super) enum Command {
     Show(ShowArgs),
     /// Show what was done to a table, newest first
     History(HistoryArgs),
+    /// Merge a table's small files and files with dead rows
+    Compact(CompactArgs),
     /// Delete the files of a table that no version within its retention needs
     Vacuum(VacuumArgs),
 }
@@ -41,6 +45,25 @@ pub(super) struct HistoryArgs {
     /// Print each as one JSON line
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct CompactArgs {
+    /// The folder of the table
+    path: String,
+    /// Size at which a data file is ended, such as 64MiB
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    target_file_size: Option<u64>,
+    /// Rewrite a file from this share of dead rows on, 0 to 1
+    #[arg(long, value_name = "SHARE", default_value_t = 0.01)]
+    dead_share: f64,
+    /// Print it as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+fn size(text: &str) -> Result<u64, String> {
+    quantity::size(text).ok_or_else(|| "this is no size: write it like 64MiB".to_owned())
 }
 
 #[derive(Debug, clap::Args)]
@@ -71,6 +94,7 @@ pub(super) fn run(command: &Command) -> Result<Outcome, CommandError> {
     match command {
         Command::Show(args) => show_table(args),
         Command::History(args) => show_history(args),
+        Command::Compact(args) => compact_table(args),
         Command::Vacuum(args) => vacuum_table(args),
     }
 }
@@ -101,6 +125,40 @@ fn show_history(args: &HistoryArgs) -> Result<Outcome, CommandError> {
     }
     output.finish()?;
     Ok(Outcome::Done)
+}
+
+fn compact_table(args: &CompactArgs) -> Result<Outcome, CommandError> {
+    let default = Maintenance::default();
+    let rules = Maintenance {
+        file_bytes: args.target_file_size.unwrap_or(default.file_bytes),
+        dead_share_max: args.dead_share,
+        small_files_max: 2,
+        // Whoever calls this waits for it.
+        step_bytes_max: default.step_bytes_max.saturating_mul(8),
+        ..default
+    };
+    let report = runtime()?.block_on(lake::compact(&args.path, &StoreOptions::default(), rules))?;
+    let mut output = Output::new();
+    match Form::of(args.json) {
+        Form::Json => output.json(&report)?,
+        Form::Text => output.text(&compact_text(&report))?,
+    }
+    output.finish()?;
+    Ok(Outcome::Done)
+}
+
+fn compact_text(report: &CompactReport) -> String {
+    let count = |n: usize| grouped(u64::try_from(n).unwrap_or(u64::MAX));
+    match report.commits {
+        0 => "nothing gains by a compaction\n".to_owned(),
+        commits => format!(
+            "{} files into {}, {} rows, {} commits\n",
+            count(report.files_before),
+            count(report.files_after),
+            grouped(report.rows),
+            grouped(commits),
+        ),
+    }
 }
 
 fn vacuum_table(args: &VacuumArgs) -> Result<Outcome, CommandError> {

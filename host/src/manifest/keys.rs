@@ -58,6 +58,7 @@ pub(crate) const SECTIONS: [(&str, &[&str]); 6] = [
             "compact-deleted-share",
             "target-file-size",
             "log-checkpoint-interval",
+            "vacuum-after",
         ],
     ),
 ];

@@ -150,6 +150,7 @@ pub fn lake_options(manifest: &Manifest, digest: &str) -> LakeOptions {
             checkpoint_commits: sink
                 .log_checkpoint_commits
                 .map_or(default.checkpoint_commits, u64::from),
+            vacuum_commits: sink.vacuum_commits.map_or(default.vacuum_commits, u64::from),
             ..default
         },
         ..LakeOptions::new(sink.path.clone(), manifest.pipeline.name.as_str(), digest)

@@ -22,6 +22,14 @@ pub trait Sink: Send {
     /// # Errors
     /// Where it is not durable; nothing after it may be committed then.
     fn commit(&mut self, work: EpochWork) -> impl Future<Output = Result<(), RunError>>;
+
+    /// Ends what still runs beside the flow, once the last epoch is durable.
+    ///
+    /// # Errors
+    /// Where a table turns out to have been taken over by others.
+    fn finish(&mut self) -> impl Future<Output = Result<(), RunError>> {
+        async { Ok(()) }
+    }
 }
 
 /// Delta tables with a checkpoint, or a look at what would be written.
@@ -57,6 +65,13 @@ impl Sink for AnySink {
         match self {
             Self::Tables(sink) => sink.commit(work).await,
             Self::DryRun(sink) => sink.commit(work).await,
+        }
+    }
+
+    async fn finish(&mut self) -> Result<(), RunError> {
+        match self {
+            Self::Tables(sink) => sink.finish().await,
+            Self::DryRun(sink) => sink.finish().await,
         }
     }
 }
@@ -138,6 +153,10 @@ impl Sink for TableSink {
         // Tidying up can wait until the position is stored.
         self.lake.maintain().await?;
         Ok(())
+    }
+
+    async fn finish(&mut self) -> Result<(), RunError> {
+        Ok(self.lake.settle().await?)
     }
 }
 

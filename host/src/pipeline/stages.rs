@@ -79,6 +79,7 @@ pub async fn in_order<S: Source, K: Sink>(
     if let Some(work) = meter.timed(Stage::Fold, || fold.close())? {
         commit(sink, work, meter).await?;
     }
+    sink.finish().await?;
     failure.map_or(Ok(()), Err)
 }
 
@@ -295,7 +296,7 @@ async fn commit_all<K: Sink>(
     while let Some(work) = epochs.recv().await {
         commit(sink, work, meter).await?;
     }
-    Ok(())
+    sink.finish().await
 }
 
 async fn commit<K: Sink>(sink: &mut K, work: EpochWork, meter: &Meter) -> Result<(), RunError> {

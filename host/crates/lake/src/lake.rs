@@ -66,6 +66,9 @@ pub struct Maintenance {
     pub memory_bytes_max: u64,
     /// Log entries of a target after which a log checkpoint is written.
     pub checkpoint_commits: u64,
+    /// Commits to a target after which files are deleted that no version within its retention needs;
+    /// 0: never.
+    pub vacuum_commits: u64,
 }
 
 impl Default for Maintenance {
@@ -80,6 +83,7 @@ impl Default for Maintenance {
             step_bytes_max: 32 << 20,
             memory_bytes_max: 128 << 20,
             checkpoint_commits: 100,
+            vacuum_commits: 1000,
         }
     }
 }
@@ -224,16 +228,8 @@ impl Lake {
     /// # Errors
     /// Where a store cannot be read, or a table of this pipeline cannot be written any more.
     pub async fn open(options: LakeOptions) -> Result<Self, LakeError> {
+        let settings = Arc::new(Self::settings(&options));
         let LakeOptions { path, store, .. } = options;
-        let settings = Arc::new(Settings {
-            pipeline: options.pipeline,
-            chain: options.chain,
-            last_chain: options.last_chain,
-            new_columns: options.new_columns,
-            maintenance: options.maintenance,
-            quiet: QUIET_MAX,
-            clock: options.clock,
-        });
         let shared = Shared { settings, caches: Arc::default() };
         let mut tables = BTreeMap::new();
         let found = futures::stream::iter(recover::targets(&path, &store).await?);
@@ -259,6 +255,18 @@ impl Lake {
         failed.map_or(Ok(()), Err)?;
         let recovered = Recovered::of(tables.values());
         Ok(Self { shared, store, tables, recovered, broken: false })
+    }
+
+    pub(crate) fn settings(options: &LakeOptions) -> Settings {
+        Settings {
+            pipeline: options.pipeline.clone(),
+            chain: options.chain.clone(),
+            last_chain: options.last_chain.clone(),
+            new_columns: options.new_columns,
+            maintenance: options.maintenance.clone(),
+            quiet: QUIET_MAX,
+            clock: options.clock.clone(),
+        }
     }
 
     /// What the targets knew when the lake was opened.
@@ -440,6 +448,7 @@ impl Lake {
     async fn try_maintain(&mut self) -> Result<(), LakeError> {
         for table in self.tables.values_mut() {
             table.take_up_compaction().await?;
+            table.take_up_vacuum().await;
         }
         // One at a time, that of the table with the most commits since its last: they share the memory
         // that a compaction may take.
@@ -455,11 +464,16 @@ impl Lake {
         for table in self.tables.values_mut() {
             table.checkpoint_where_due().await;
         }
+        if !self.tables.values().any(Table::is_vacuuming)
+            && let Some(table) = self.tables.values_mut().find(|t| t.vacuum_due())
+        {
+            table.begin_vacuum();
+        }
         Ok(())
     }
 
-    /// Ends what runs beside the flow: a compaction that has begun comes to its end. To be called when
-    /// the last epoch is committed.
+    /// Ends what runs beside the flow: a compaction and a vacuum that have begun come to their end. To be
+    /// called when the last epoch is committed.
     ///
     /// # Errors
     /// As [`Self::maintain`].
@@ -469,6 +483,7 @@ impl Lake {
                 self.broken = true;
                 return Err(error);
             }
+            table.end_vacuum().await;
         }
         Ok(())
     }

@@ -20,6 +20,7 @@
 
 mod cache;
 pub mod changes;
+pub mod compact;
 pub mod edit;
 pub mod error;
 pub mod fold;
@@ -41,11 +42,14 @@ mod testing;
 pub mod vacuum;
 
 pub use changes::{ChangeCounts, Gaps, LeftOut, TargetChanges};
+pub use compact::{CompactReport, compact};
 pub use edit::{ColumnEdit, RowsEdit, TableEdit};
 pub use error::{FoldError, LakeError};
 pub use fold::{Deletes, Fold, FoldOptions};
 pub use history::{Version, history};
-pub use lake::{Clock, Durable, Epoch, Lake, LakeOptions, Maintenance, NewColumns, Pace, Statement};
+pub use lake::{
+    Clock, Durable, Epoch, Lake, LakeOptions, Maintenance, NewColumns, Pace, Statement,
+};
 pub use memory::MemoryTables;
 pub use notes::Notes;
 pub use recover::{Recovered, RecoveredTarget};

@@ -28,6 +28,7 @@ pub(crate) mod rewrite;
 pub(crate) mod state;
 pub(crate) mod stats;
 pub(crate) mod take;
+pub(crate) mod upkeep;
 pub(crate) mod upsert;
 pub(crate) mod weight;
 pub(crate) mod write;
@@ -70,6 +71,15 @@ pub(crate) struct Wear {
     pub(crate) entries: u64,
 }
 
+/// Who writes to a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// The pipeline: its commits carry its progress.
+    Pipeline,
+    /// Somebody who tidies up, while the pipeline may be running: as any other writer would.
+    Guest,
+}
+
 /// A table that is open for writing.
 #[derive(Debug)]
 pub(crate) struct Table {
@@ -85,6 +95,8 @@ pub(crate) struct Table {
     unfit: BTreeSet<String>,
     /// A compaction that runs beside the flow.
     job: Option<compact::Job>,
+    role: Role,
+    upkeep: upkeep::Upkeep,
     /// When the pipeline last committed, milliseconds since 1970.
     committed_ms: i64,
 }
@@ -211,7 +223,8 @@ impl Table {
     ) -> Result<Published, LakeError> {
         let now_ms = self.now_ms();
         let FileChanges { actions, gone, come } = changes;
-        let entry = entry::encode(&self.home, operation, metrics, &progress, actions, now_ms)?;
+        let told = (self.role == Role::Pipeline).then_some(&progress);
+        let entry = entry::encode(&self.home, operation, metrics, told, actions, now_ms)?;
         // A store makes missing folders by itself: without this look a table that was deleted under
         // our feet would come back as a log that begins in its middle.
         if !self.home.has_entry(self.state.version).await? {

@@ -27,6 +27,7 @@ pub(super) fn read(section: &Section<'_>, folder: &Path) -> Option<SinkSettings>
     let compact_deleted_share = section.share("compact-deleted-share");
     let target_file_bytes = section.size("target-file-size", TARGET_FILE_BYTES_MIN);
     let log_checkpoint_commits = section.number_u32("log-checkpoint-interval", 1);
+    let vacuum_commits = section.number_u32("vacuum-after", 0);
     let (path, path_written) = paths?;
     Some(SinkSettings {
         path,
@@ -37,6 +38,7 @@ pub(super) fn read(section: &Section<'_>, folder: &Path) -> Option<SinkSettings>
         compact_deleted_share,
         target_file_bytes,
         log_checkpoint_commits,
+        vacuum_commits,
     })
 }
 

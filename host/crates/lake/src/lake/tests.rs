@@ -494,6 +494,7 @@ mod edits;
 mod faults;
 mod foreign;
 mod gaps;
+mod guest;
 mod maintenance;
 mod trust;
 mod vacuum;

@@ -7,6 +7,7 @@
 //! of files, rows and bytes; what is left is the next step's.
 
 mod carry;
+mod guest;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -107,12 +108,7 @@ impl Table {
         let origins = if beside { Origins::Noted } else { Origins::Unknown };
         let chosen = choice.names.iter().filter_map(|n| self.state.files.get(n)).cloned().collect();
         let stop = Arc::new(AtomicBool::new(false));
-        let rewriter = Rewriter {
-            home: self.home.clone(),
-            shared: self.shared.clone(),
-            schema: Arc::clone(&self.state.arrow),
-            stop: Arc::clone(&stop),
-        };
+        let rewriter = self.rewriter(&stop);
         // Mostly long, plain work: not on a thread that others wait for.
         let runtime = tokio::runtime::Handle::current();
         let handle = tokio::task::spawn_blocking(move || {
@@ -121,6 +117,15 @@ impl Table {
         let schema = Arc::clone(&self.state.arrow);
         self.job = Some(Job { handle, stop, schema, is_stale: false });
         if beside { Ok(()) } else { self.end_compaction().await }
+    }
+
+    fn rewriter(&self, stop: &Arc<AtomicBool>) -> Rewriter {
+        Rewriter {
+            home: self.home.clone(),
+            shared: self.shared.clone(),
+            schema: Arc::clone(&self.state.arrow),
+            stop: Arc::clone(stop),
+        }
     }
 
     /// Puts the files of a compaction that is done in the place of the old ones.
@@ -266,8 +271,8 @@ fn is_worn(file: &DataFile, rules: &Maintenance) -> bool {
 
 /// The files that gain by being rewritten: the worn ones and with them the small ones, or the small
 /// ones alone once there are many.
-fn choose(files: &Files, rules: &Maintenance, unfit: &BTreeSet<String>) -> Choice {
-    let files = || files.iter().filter(|f| !unfit.contains(f.name()));
+fn choose(files_by_name: &Files, rules: &Maintenance, unfit: &BTreeSet<String>) -> Choice {
+    let files = || files_by_name.iter().filter(|f| !unfit.contains(f.name()));
     let mut worn: Vec<&DataFile> = files().filter(|f| is_worn(f, rules)).collect();
     let is_small = |f: &&DataFile| f.size() < rules.file_bytes / 2 && !is_worn(f, rules);
     let mut small: Vec<&DataFile> = files().filter(is_small).collect();
@@ -277,6 +282,7 @@ fn choose(files: &Files, rules: &Maintenance, unfit: &BTreeSet<String>) -> Choic
     }
     small.sort_unstable_by_key(|f| f.size());
     worn.sort_unstable_by_key(|f| std::cmp::Reverse(f.dead_rows()));
+    let is_worn_by = |name: &str| files_by_name.get(name).is_some_and(|f| is_worn(f, rules));
     let mut choice = Choice::default();
     let mut bytes = 0_u64;
     for file in worn.into_iter().chain(small) {
@@ -293,7 +299,9 @@ fn choose(files: &Files, rules: &Maintenance, unfit: &BTreeSet<String>) -> Choic
         choice.rows = rows;
         choice.names.push(file.name().to_owned());
     }
-    choice
+    // A small file alone stays what it is, and those behind it are larger.
+    let alone = choice.names.len() == 1 && choice.names.iter().all(|n| !is_worn_by(n));
+    if alone { Choice::default() } else { choice }
 }
 
 #[cfg(test)]
@@ -320,13 +328,17 @@ mod tests {
     }
 
     fn chosen(adds: &[Add]) -> Vec<String> {
+        chosen_in(adds, 250)
+    }
+
+    fn chosen_in(adds: &[Add], step_bytes_max: u64) -> Vec<String> {
         let mut files = Files::default();
         adds.iter().for_each(|a| files.insert(a.clone()));
         let rules = Maintenance {
             file_bytes: 100,
             small_files_max: 3,
             dead_share_max: 0.25,
-            step_bytes_max: 250,
+            step_bytes_max,
             ..Maintenance::default()
         };
         let mut choice = choose(&files, &rules, &BTreeSet::from(["unfit".to_owned()]));
@@ -342,6 +354,8 @@ mod tests {
         assert_eq!(chosen(&[big("a", 25), small("b"), small("c")]), ["a", "b", "c"]);
         assert_eq!(chosen(&[big("a", 0), small("b"), small("c"), small("d")]), ["b", "c", "d"]);
         assert!(chosen(&[big("unfit", 99)]).is_empty());
+        let twice_too_large = [add("a", 45, 10, 0), add("b", 46, 10, 0), add("c", 47, 10, 0)];
+        assert_eq!(chosen_in(&twice_too_large, 60), [""; 0], "one alone gains nothing");
         let many = [big("a", 30), big("b", 40), big("c", 50)];
         assert_eq!(chosen(&many), ["b", "c", "more"], "the most worn first, up to a step's bytes");
     }

@@ -42,38 +42,44 @@ impl Operation {
     }
 }
 
-/// The bytes of a log entry: `commitInfo` first, then the actions, one JSON object a line.
+/// The bytes of a log entry: `commitInfo` first, then the actions, one JSON object a line. Without
+/// progress it is the entry of somebody who is not the pipeline.
 pub(crate) fn encode(
     home: &Home,
     operation: Operation,
     metrics: Map<String, Value>,
-    progress: &Progress,
+    progress: Option<&Progress>,
     actions: Vec<Action>,
     now_ms: i64,
 ) -> Result<Vec<u8>, LakeError> {
     let wrong = |e: serde_json::Error| home.delta_error("write a log entry", e);
-    let parameters = match operation {
-        Operation::Update | Operation::Advance => json!({
+    let parameters = match (operation, progress) {
+        (Operation::Update | Operation::Advance, Some(progress)) => json!({
             "outputMode": "Update",
             "queryId": progress.pipeline,
             "epochId": progress.epoch.to_string(),
         }),
         _ => json!({}),
     };
-    let info = json!({"commitInfo": {
+    let mut info = json!({"commitInfo": {
         "timestamp": now_ms,
         "operation": operation.name(),
         "operationParameters": parameters,
         "operationMetrics": metrics,
         "isBlindAppend": false,
         "engineInfo": crate::ENGINE,
-        "sluice": progress,
     }});
+    let mut transactions = Vec::new();
+    if let Some(progress) = progress {
+        if let Some(info) = info.get_mut("commitInfo").and_then(Value::as_object_mut) {
+            info.insert("sluice".into(), serde_json::to_value(progress).map_err(wrong)?);
+        }
+        transactions = progress.transactions(now_ms).map_err(|e| {
+            let position = progress.covered.as_ref().map(Position::to_string).unwrap_or_default();
+            LakeError::Position { target: home.target().to_string(), position, reason: e.0 }
+        })?;
+    }
     let mut entry = serde_json::to_vec(&info).map_err(wrong)?;
-    let transactions = progress.transactions(now_ms).map_err(|e| {
-        let position = progress.covered.as_ref().map(Position::to_string).unwrap_or_default();
-        LakeError::Position { target: home.target().to_string(), position, reason: e.0 }
-    })?;
     for action in actions.into_iter().chain(transactions.into_iter().map(Action::Txn)) {
         entry.push(b'\n');
         serde_json::to_writer(&mut entry, &action).map_err(wrong)?;

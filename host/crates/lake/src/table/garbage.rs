@@ -92,9 +92,8 @@ pub(crate) async fn find(
         level = next;
     }
     let named = named(home, &state).await?;
-    let cutoff = |age: Duration| {
-        now_ms.saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX))
-    };
+    let cutoff =
+        |age: Duration| now_ms.saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
     let (named_before, written_before) = (cutoff(retention), cutoff(retention.max(UNNAMED_MIN)));
     let is_garbage = |file: &ObjectMeta| {
         let name = file.location.as_ref();
@@ -117,10 +116,14 @@ pub(crate) async fn find(
 
 /// Deletes files; one that is gone already is none the worse for it.
 pub(crate) async fn delete(home: &Home, files: &[Garbage]) -> Result<(), LakeError> {
-    let deletes = futures::stream::iter(files).map(|file| async move {
-        match home.store().delete(&home.path(&file.name)?).await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(e) => Err(home.storage_error(format!("delete {}", file.name), e)),
+    let names: Vec<String> = files.iter().map(|file| file.name.clone()).collect();
+    let deletes = futures::stream::iter(names).map(|name| {
+        let home = home.clone();
+        async move {
+            match home.store().delete(&home.path(&name)?).await {
+                Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+                Err(e) => Err(home.storage_error(format!("delete {name}"), e)),
+            }
         }
     });
     deletes.buffer_unordered(DELETES_AT_ONCE).try_collect().await
@@ -241,7 +244,8 @@ mod tests {
         for name in ours {
             assert!(is_of_delta(&name), "{name}");
         }
-        for name in ["export.parquet", "README.md", "deletion_vector_1.bin", "part-1.csv", "a.bin"] {
+        for name in ["export.parquet", "README.md", "deletion_vector_1.bin", "part-1.csv", "a.bin"]
+        {
             assert!(!is_of_delta(name), "{name}");
         }
     }

@@ -17,7 +17,8 @@ use crate::table::entry::{self, Entry, Operation};
 use crate::table::identity::RowIdentity;
 use crate::table::progress::{Lookups, Progress};
 use crate::table::state::{CHAIN_PROPERTY, History, ID_COLUMNS_PROPERTY, PIPELINE_PROPERTY, State};
-use crate::table::{Shared, Table, Wear, columns, compat, conflict};
+use crate::table::upkeep::Upkeep;
+use crate::table::{Role, Shared, Table, Wear, columns, compat, conflict};
 
 impl Table {
     /// Opens a table; none where there is none.
@@ -48,7 +49,10 @@ impl Table {
             ids,
             unfit: BTreeSet::new(),
             job: None,
+            role: Role::Pipeline,
+            upkeep: Upkeep::default(),
         };
+        table.put_off_vacuum();
         if let Some(sources) = &mut table.progress.sources {
             sources.settle(&table.state.arrow);
         }
@@ -214,7 +218,8 @@ async fn create(
     let actions = vec![Action::Protocol(protocol), Action::Metadata(metadata)];
     let mut progress = beginning(&settings.pipeline, Lookups::WhereNeeded);
     progress.chain.clone_from(&settings.chain);
-    let entry = entry::encode(home, Operation::Create, Map::new(), &progress, actions, now_ms)?;
+    let entry =
+        entry::encode(home, Operation::Create, Map::new(), Some(&progress), actions, now_ms)?;
     home.disk().create_folder(LOG_FOLDER).await?;
     marker::pass(marker::CREATE_BEFORE_LOG_ENTRY);
     if home.publish(0, entry).await? == Published::Done {

@@ -213,8 +213,7 @@ impl Rewriter {
                 out.end_file().await?;
             }
         }
-        let written: Vec<String> =
-            rewritten.files.iter().map(|f| f.add.path.clone()).collect();
+        let written: Vec<String> = rewritten.files.iter().map(|f| f.add.path.clone()).collect();
         self.home.disk().sync_files(&written).await?;
         self.home.disk().sync_folder("").await
     }

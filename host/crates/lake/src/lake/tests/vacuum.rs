@@ -57,7 +57,8 @@ impl Aged {
         self.lake.commit(epoch(self.number, vec![changes])).await.expect("committed");
         self.lake.maintain().await.expect("tidied");
         let version = self.version().await;
-        self.versions.resize(usize::try_from(version).expect("small") + 1, (day, self.model.clone()));
+        self.versions
+            .resize(usize::try_from(version).expect("small") + 1, (day, self.model.clone()));
     }
 
     async fn version(&self) -> u64 {
@@ -196,4 +197,27 @@ async fn what_is_not_deltas_and_what_a_writer_may_be_about_to_commit_stays() {
     aged.commit(10, &[(1, put(7)), (2, delete())]).await;
     assert_eq!(rows(&aged.target).await, aged.model);
     drop(aged.root);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_writer_vacuums_by_itself_after_so_many_commits_over_all_runs() {
+    let mut aged = aged_table().await;
+    let files = aged.files().len();
+    let mut options = options(aged.root.path());
+    options.maintenance.vacuum_commits = 20;
+    let (start, day) = (aged.start, Arc::clone(&aged.day));
+    options.clock = Clock::new(move || {
+        UNIX_EPOCH + start + Duration::from_secs(day.load(Ordering::Relaxed) * DAY)
+    });
+    let counter = |lake: &Lake| lake.counters().next().map_or(0, |(_, n)| n);
+    while counter(&aged.lake) < 20 {
+        aged.lake = Lake::open(options.clone()).await.expect("opened");
+        aged.commit(9, &[(1, put(9))]).await;
+        aged.lake.settle().await.expect("settled");
+        assert!(counter(&aged.lake) >= 20 || aged.files().len() > files, "vacuumed too soon");
+    }
+    assert!(!aged.files().is_empty() && aged.files().len() < files + 2, "{:?}", aged.files());
+    let left = aged.vacuum(9, Vacuum::default()).await.expect("vacuumed");
+    assert_eq!(left.files, [], "nothing is left to do");
+    assert_eq!(rows(&aged.target).await, aged.model);
 }

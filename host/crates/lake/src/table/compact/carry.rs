@@ -41,7 +41,8 @@ impl Table {
         }
         let rows: u64 = rewritten.files.iter().map(|f| f.rows).sum();
         if rewritten.origins.len() as u64 != rows {
-            let text = "rows died while their files were rewritten, and nothing tells where they went";
+            let text =
+                "rows died while their files were rewritten, and nothing tells where they went";
             return Err(LakeError::Internal(text.into()));
         }
         let dead = dead_by_file(rewritten, &died);
