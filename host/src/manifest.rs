@@ -262,6 +262,13 @@ pub enum DroppedTables {
     Empty,
     /// The pipeline stops.
     Stop,
+/// Whether large data files get an index of their keys on the local disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyIndex {
+    /// Where it pays.
+    Auto,
+    /// Never.
+    Off,
 }
 
 /// `[sink]`: where the tables lie and how they are kept.
@@ -285,6 +292,8 @@ pub struct SinkSettings {
     pub log_checkpoint_commits: Option<u32>,
     /// Commits to a target between two vacuums; 0: never.
     pub vacuum_commits: Option<u32>,
+    /// Whether large files get key indexes.
+    pub key_index: KeyIndex,
 }
 
 impl fmt::Debug for PluginSettings {

@@ -59,6 +59,7 @@ pub(crate) const SECTIONS: [(&str, &[&str]); 6] = [
             "target-file-size",
             "log-checkpoint-interval",
             "vacuum-after",
+            "key-index",
         ],
     ),
 ];

@@ -9,7 +9,7 @@ use binlog::{
     live,
 };
 use change::{Definitions, Position};
-use lake::{Fold, FoldOptions, Lake, LakeOptions, Maintenance, NewColumns, Recovered};
+use lake::{Fold, FoldOptions, KeyIndexes, Lake, LakeOptions, Maintenance, NewColumns, Recovered};
 use plugin::Chain;
 use tracing::info;
 
@@ -27,7 +27,7 @@ use super::source::{AnySource, LiveEnd, Reconnecting};
 use super::transform_step::TransformStep;
 use crate::chain;
 use crate::checkpoint::Checkpoint;
-use crate::manifest::{self, Cascades, Manifest, ServerSettings, SourceFrom, StartAt};
+use crate::manifest::{self, Cascades, KeyIndex, Manifest, ServerSettings, SourceFrom, StartAt};
 
 /// Of the pipeline's memory, the share that an open epoch may hold. The epoch before it is written
 /// meanwhile, and gathering its rows takes as much again.
@@ -38,6 +38,12 @@ const SLICES_SHARE: usize = 8;
 
 /// Of the pipeline's memory, the share that rewriting a table's files may hold.
 const COMPACT_SHARE: usize = 4;
+
+/// Of the pipeline's memory, the share that is held of key indexes.
+const KEY_INDEX_SHARE: usize = 16;
+
+/// The folder of the key indexes below that of the checkpoint.
+const KEY_INDEX_FOLDER: &str = "key-index";
 
 /// Of the pipeline's memory, the bytes of log in one slice: one is decoded, one waits at either side of the
 /// chain, and one is in it. Columns may take more than the log did.
@@ -80,7 +86,8 @@ pub async fn open(manifest: &Manifest, options: &RunOptions) -> Result<Parts, Ru
     };
     let state = resume::usable(state, manifest);
     let last_chain = resume::last_chain(state.as_ref());
-    let lake_options = LakeOptions { last_chain, ..lake_options(manifest, &digest) };
+    let key_indexes = checkpoint.as_ref().and_then(|_| key_indexes(manifest));
+    let lake_options = LakeOptions { last_chain, key_indexes, ..lake_options(manifest, &digest) };
     let mut history = SchemaHistory::open(manifest, &lake_options.store).await?;
     let lake = Lake::open(lake_options).await?;
     let recovered = lake.recovered().clone();
@@ -155,6 +162,15 @@ pub fn lake_options(manifest: &Manifest, digest: &str) -> LakeOptions {
         },
         ..LakeOptions::new(sink.path.clone(), manifest.pipeline.name.as_str(), digest)
     }
+}
+
+/// Where key indexes lie. They belong to this machine alone, like the checkpoint.
+fn key_indexes(manifest: &Manifest) -> Option<KeyIndexes> {
+    let on = manifest.sink.key_index == KeyIndex::Auto;
+    on.then(|| KeyIndexes {
+        folder: manifest.pipeline.checkpoint.join(KEY_INDEX_FOLDER),
+        memory_bytes_max: manifest.pipeline.memory_bytes / KEY_INDEX_SHARE,
+    })
 }
 
 fn fold_options(manifest: &Manifest, recovered: Recovered) -> FoldOptions {

@@ -1,7 +1,8 @@
 //! Times 10,000 uniform changes into a table: `cargo run -p sluice-lake --example uniform_upserts --
 //! FOLDER ROWS [ROUNDS [GAP]]`. Ids grow by a random number from 1 to GAP (default 1).
 //!
-//! cost = write 10,000 rows + read the key column of every file + one deletion vector a file + syncs
+//! cost = write 10,000 rows + one deletion vector a file + syncs, and read the key column of every file, or
+//! look at a block of its key index for each key (the environment variable KEY_INDEX=1)
 
 #![expect(
     clippy::print_stdout,
@@ -139,6 +140,10 @@ async fn main() {
     options.maintenance.compact_commits = 1_000_000;
     options.maintenance.checkpoint_commits = 1_000_000;
     let gap: i64 = args.next().map_or(1, |g| g.parse().expect("a number"));
+    options.key_indexes = std::env::var_os("KEY_INDEX").map(|_| lake::KeyIndexes {
+        folder: format!("{folder}/key-index").into(),
+        memory_bytes_max: 32 << 20,
+    });
     let schema = schema();
     let mut numbers = Numbers(42);
     let mut last = -1;

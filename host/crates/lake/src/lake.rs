@@ -13,9 +13,11 @@ use futures::StreamExt;
 use crate::changes::TargetChanges;
 use crate::edit::{RowsEdit, TableEdit};
 use crate::error::LakeError;
+use crate::index::KeyIndexes;
 use crate::marker;
 use crate::recover::{self, Recovered};
 use crate::storage::{Home, StoreOptions};
+use crate::table::locate::Caches;
 use crate::table::upsert::Prepared;
 use crate::table::{Shared, Step, Table};
 
@@ -127,6 +129,8 @@ pub struct LakeOptions {
     pub new_columns: NewColumns,
     /// When tables are tidied up.
     pub maintenance: Maintenance,
+    /// Where key indexes lie; none: keys are looked for by reading the key columns.
+    pub key_indexes: Option<KeyIndexes>,
     /// How stores are reached.
     pub store: StoreOptions,
     /// Tells the time of commits.
@@ -144,6 +148,7 @@ impl LakeOptions {
             last_chain: None,
             new_columns: NewColumns::default(),
             maintenance: Maintenance::default(),
+            key_indexes: None,
             store: StoreOptions::default(),
             clock: Clock::default(),
         }
@@ -229,8 +234,8 @@ impl Lake {
     /// Where a store cannot be read, or a table of this pipeline cannot be written any more.
     pub async fn open(options: LakeOptions) -> Result<Self, LakeError> {
         let settings = Arc::new(Self::settings(&options));
-        let LakeOptions { path, store, .. } = options;
-        let shared = Shared { settings, caches: Arc::default() };
+        let LakeOptions { path, store, key_indexes, .. } = options;
+        let shared = Shared { settings, caches: Arc::new(Caches::new(key_indexes)) };
         let mut tables = BTreeMap::new();
         let found = futures::stream::iter(recover::targets(&path, &store).await?);
         let opened = found.map(|target| {

@@ -25,6 +25,7 @@ pub mod edit;
 pub mod error;
 pub mod fold;
 pub mod history;
+pub mod index;
 pub mod lake;
 pub mod marker;
 pub mod memory;
@@ -47,6 +48,7 @@ pub use edit::{ColumnEdit, RowsEdit, TableEdit};
 pub use error::{FoldError, LakeError};
 pub use fold::{Deletes, Fold, FoldOptions};
 pub use history::{Version, history};
+pub use index::KeyIndexes;
 pub use lake::{
     Clock, Durable, Epoch, Lake, LakeOptions, Maintenance, NewColumns, Pace, Statement,
 };

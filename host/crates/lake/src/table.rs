@@ -242,6 +242,7 @@ impl Table {
             self.state.version = version;
             for name in &gone {
                 self.state.files.remove(name);
+                self.shared.caches.indexes.forget(&self.home, name);
             }
             for add in come {
                 self.state.files.insert(add);

@@ -9,6 +9,7 @@ use super::is_address;
 use crate::manifest::keys;
 use crate::manifest::section::Section;
 use crate::manifest::{DroppedTables, SinkSettings};
+use crate::manifest::{KeyIndex, SinkSettings};
 
 /// A smaller file costs readers more in opening than in reading.
 const TARGET_FILE_BYTES_MIN: u64 = 1 << 20;
@@ -28,6 +29,7 @@ pub(super) fn read(section: &Section<'_>, folder: &Path) -> Option<SinkSettings>
     let target_file_bytes = section.size("target-file-size", TARGET_FILE_BYTES_MIN);
     let log_checkpoint_commits = section.number_u32("log-checkpoint-interval", 1);
     let vacuum_commits = section.number_u32("vacuum-after", 0);
+    let key_index = section.choice("key-index", &[("auto", true), ("off", false)]).unwrap_or(true);
     let (path, path_written) = paths?;
     Some(SinkSettings {
         path,
@@ -39,6 +41,7 @@ pub(super) fn read(section: &Section<'_>, folder: &Path) -> Option<SinkSettings>
         target_file_bytes,
         log_checkpoint_commits,
         vacuum_commits,
+        key_index: if key_index { KeyIndex::Auto } else { KeyIndex::Off },
     })
 }
 

@@ -495,6 +495,7 @@ mod faults;
 mod foreign;
 mod gaps;
 mod guest;
+mod index;
 mod maintenance;
 mod trust;
 mod vacuum;

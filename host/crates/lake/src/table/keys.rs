@@ -4,6 +4,7 @@
 //! decimal, a time or a string is compared as it lies; every other key as its Arrow row encoding.
 
 use std::hash::Hash;
+use std::sync::OnceLock;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
@@ -26,6 +27,10 @@ pub(crate) struct Wanted {
     /// any order otherwise.
     values: Vec<Option<Vec<Bound>>>,
     converter: Option<RowConverter>,
+    /// The batches that hold them, in any order.
+    batches: Vec<RecordBatch>,
+    /// The keys as an index has them, once they were asked for; none where they have no such form.
+    encoded: OnceLock<Option<Vec<Box<[u8]>>>>,
 }
 
 #[derive(Debug)]
@@ -46,7 +51,14 @@ impl Wanted {
             .map(|i| batches.iter().filter_map(|b| b.columns().get(i)).collect())
             .collect();
         let values = columns.iter().map(|parts| bounds_of(parts)).collect();
-        let mut wanted = Self { keys: Keys::Bytes(Vec::new()), schema, values, converter: None };
+        let mut wanted = Self {
+            keys: Keys::Bytes(Vec::new()),
+            schema,
+            values,
+            converter: None,
+            batches: batches.to_vec(),
+            encoded: OnceLock::new(),
+        };
         wanted.keys = match columns.as_slice() {
             [only] if wanted.is_integer() => {
                 let parts: Result<Vec<_>, _> = only.iter().map(|a| integers(a)).collect();
@@ -114,6 +126,22 @@ impl Wanted {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// The keys as Arrow rows, ascending, each once: how an index has them.
+    pub(crate) fn encoded(&self) -> Option<&[Box<[u8]>]> {
+        let encode = || {
+            let fields = self.schema.fields().iter();
+            let fields = fields.map(|f| SortField::new(f.data_type().clone())).collect();
+            let converter = RowConverter::new(fields).ok()?;
+            let mut keys: Vec<Box<[u8]>> = Vec::with_capacity(self.len());
+            for batch in &self.batches {
+                let rows = converter.convert_columns(batch.columns()).ok()?;
+                keys.extend(rows.iter().map(|row| Box::from(row.as_ref())));
+            }
+            Some(ascending(keys))
+        };
+        self.encoded.get_or_init(encode).as_deref()
     }
 
     /// Whether a key may lie where the id columns have these bounds; a column without bounds may

@@ -11,6 +11,7 @@ use roaring::RoaringTreemap;
 
 use crate::cache::Cache;
 use crate::error::LakeError;
+use crate::index::{Allowance, Indexed, Indexes, KeyIndexes};
 use crate::storage::Home;
 use crate::table::bounds::Bounds;
 use crate::table::deletion;
@@ -33,13 +34,21 @@ pub(crate) type Vectors = Cache<String, Arc<RoaringTreemap>>;
 pub(crate) struct Caches {
     pub(crate) footers: Footers,
     pub(crate) vectors: Vectors,
+    pub(crate) indexes: Indexes,
 }
 
 impl Default for Caches {
     fn default() -> Self {
+        Self::new(None)
+    }
+}
+
+impl Caches {
+    pub(crate) fn new(indexes: Option<KeyIndexes>) -> Self {
         Self {
             footers: Cache::new(read::FOOTERS_BYTES_MAX),
             vectors: Cache::new(VECTORS_BYTES_MAX),
+            indexes: Indexes::new(indexes),
         }
     }
 }
@@ -69,10 +78,13 @@ pub(crate) async fn locate(
     }
     let candidates: Vec<DataFile> =
         files.iter().filter(|f| wanted.may_lie_in(f.bounds(wanted.schema()))).cloned().collect();
+    let allowance = Arc::new(Allowance::default());
     let found = futures::stream::iter(candidates).map(|file| {
         let (home, caches, wanted) = (home.clone(), Arc::clone(caches), Arc::clone(wanted));
+        let allowance = Arc::clone(&allowance);
         // A task of its own, so that files are decoded on several cores.
-        let task = tokio::spawn(async move { scan(&home, &caches, &file, wanted).await });
+        let task =
+            tokio::spawn(async move { look_in(&home, &caches, &file, wanted, &allowance).await });
         async move {
             let ended = task.await;
             ended.map_err(|e| LakeError::Internal(format!("a scan did not end: {e}")))?
@@ -103,20 +115,49 @@ pub(crate) fn vector_key(home: &Home, file: &str, path: &str, offset: Option<i32
     format!("{}{file} {path} {}", home.url(), offset.unwrap_or(0))
 }
 
-async fn scan(
+/// By its index where it has one, otherwise by reading the keys of the row groups that may hold one.
+async fn look_in(
     home: &Home,
     caches: &Caches,
     file: &DataFile,
     wanted: Arc<Wanted>,
+    allowance: &Allowance,
 ) -> Result<Option<Found>, LakeError> {
     let footer = read::footer(home, &caches.footers, file.name(), file.size()).await?;
     let groups = candidate_groups(&footer, wanted.schema(), |b| wanted.may_lie_in(b));
     if groups.is_empty() {
         return Ok(None);
     }
-    let starts = row_starts(&footer, &groups);
+    let group_rows = |group: &usize| {
+        let group = footer.metadata().row_groups().get(*group);
+        group.map_or(0, |g| u64::try_from(g.num_rows()).unwrap_or(0))
+    };
+    let rows = groups.iter().map(group_rows).sum();
+    let indexed = Indexed { home, name: file.name(), size: file.size(), footer: &footer };
+    let mut dying = match caches.indexes.find(indexed, &wanted, rows, allowance).await {
+        Some(hits) => hits.into_iter().collect(),
+        None => scan(home, file, &footer, groups, wanted).await?,
+    };
+    if dying.is_empty() {
+        return Ok(None);
+    }
+    let dead = dead_rows(home, caches, file).await?;
+    dying -= dead.as_ref();
+    let rows = u64::try_from(footer.metadata().file_metadata().num_rows()).unwrap_or(0);
+    let file = file.name().to_owned();
+    Ok((!dying.is_empty()).then_some(Found { file, rows, dying, dead }))
+}
+
+async fn scan(
+    home: &Home,
+    file: &DataFile,
+    footer: &ArrowReaderMetadata,
+    groups: Vec<usize>,
+    wanted: Arc<Wanted>,
+) -> Result<RoaringTreemap, LakeError> {
+    let starts = row_starts(footer, &groups);
     let mut dying = RoaringTreemap::new();
-    let mut stream = read::row_groups(home, file.name(), &footer, wanted.schema(), groups)?;
+    let mut stream = read::row_groups(home, file.name(), footer, wanted.schema(), groups)?;
     for start in starts {
         let next = stream.next_row_group().await;
         let reader = next.map_err(|e| read::read_error(home, file.name(), e))?;
@@ -131,14 +172,7 @@ async fn scan(
             LakeError::Internal("rows of a file were not met in ascending order".into())
         })?;
     }
-    if dying.is_empty() {
-        return Ok(None);
-    }
-    let dead = dead_rows(home, caches, file).await?;
-    dying -= dead.as_ref();
-    let rows = u64::try_from(footer.metadata().file_metadata().num_rows()).unwrap_or(0);
-    let file = file.name().to_owned();
-    Ok((!dying.is_empty()).then_some(Found { file, rows, dying, dead }))
+    Ok(dying)
 }
 
 /// The rows of one row group that have one of the keys, counted from the start of the file.

@@ -53,6 +53,9 @@ impl Table {
             upkeep: Upkeep::default(),
         };
         table.put_off_vacuum();
+        let files = &table.state.files;
+        let is_file = |name: &str| files.get(name).is_some();
+        table.shared.caches.indexes.keep_only(&table.home, is_file);
         if let Some(sources) = &mut table.progress.sources {
             sources.settle(&table.state.arrow);
         }
