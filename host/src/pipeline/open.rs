@@ -40,7 +40,7 @@ const SLICES_SHARE: usize = 8;
 const COMPACT_SHARE: usize = 4;
 
 /// Of the pipeline's memory, the share that is held of key indexes.
-const KEY_INDEX_SHARE: usize = 16;
+const KEY_INDEX_SHARE: usize = 8;
 
 /// The folder of the key indexes below that of the checkpoint.
 const KEY_INDEX_FOLDER: &str = "key-index";

@@ -142,7 +142,7 @@ async fn main() {
     let gap: i64 = args.next().map_or(1, |g| g.parse().expect("a number"));
     options.key_indexes = std::env::var_os("KEY_INDEX").map(|_| lake::KeyIndexes {
         folder: format!("{folder}/key-index").into(),
-        memory_bytes_max: 32 << 20,
+        memory_bytes_max: 64 << 20,
     });
     let schema = schema();
     let mut numbers = Numbers(42);
@@ -157,7 +157,17 @@ async fn main() {
     let mut lake = Lake::open(options.clone()).await.expect("opened");
     let begun = Instant::now();
     let mut number = 0;
-    for ids in ids.chunks(FILL_ROWS) {
+    // With SPREAD=1 every file spans all keys, as where these have no order in time.
+    let spread = std::env::var_os("SPREAD").is_some();
+    let files = ids.len().div_ceil(FILL_ROWS);
+    let part = |file: usize| -> Vec<i64> {
+        match spread {
+            true => ids.iter().skip(file).step_by(files).copied().collect(),
+            false => ids.iter().skip(file * FILL_ROWS).take(FILL_ROWS).copied().collect(),
+        }
+    };
+    for ids in (0..files).map(part) {
+        let ids = ids.as_slice();
         number += 1;
         let rows = rows(&schema, ids, &mut numbers);
         note(&mut model, &rows, &[]);

@@ -7,6 +7,7 @@
 //! sorted by key have none.
 
 pub(crate) mod file;
+pub(crate) mod filter;
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -35,10 +36,10 @@ const ROWS_BUILT_MAX: u64 = 4 << 20;
 /// Where the indexes of a pipeline lie, and what they may hold in memory.
 #[derive(Clone, Debug)]
 pub struct KeyIndexes {
-    /// A folder on the local disk; about five bytes a row for an integer key, for a text a little less
+    /// A folder on the local disk; about six bytes a row for an integer key, for a text a little less
     /// than its length. It may be deleted at any time.
     pub folder: PathBuf,
-    /// Bytes of memory over all targets; about a third of a byte a row for an integer key.
+    /// Bytes of memory over all targets; about two bytes a row.
     pub memory_bytes_max: usize,
 }
 
@@ -189,7 +190,7 @@ impl Indexes {
                 None => Arc::new(Top::read(&opened, stamp, rows)?),
             };
             let keys = wanted.encoded().ok_or(IndexError::Damaged("keys cannot be encoded"))?;
-            let hits = top.find(&opened, keys.iter().map(AsRef::as_ref))?;
+            let hits = top.find(&opened, keys)?;
             Ok::<_, IndexError>((top, hits))
         });
         let ended = work.await.map_err(|_| IndexError::Damaged("a look into it did not end"))?;

@@ -3,25 +3,32 @@
 //! A key's number is its row: data files are sorted by key and never change. Keys are Arrow row
 //! encodings, so that bytes order as values do, and whole, so that a key that is found needs no second
 //! look. They lie in blocks, each key as what it has in common with the one before it and the rest; the
-//! first keys of all blocks are what is held in memory. Every part has a checksum: a byte that is not
-//! what was written is an error, never a row that is not found.
+//! first keys of all blocks and a filter of what is not there are what is held in memory. Every part has
+//! a checksum: a byte that is not what was written is an error, never a row that is not found.
 //!
 //! ```text
 //! block*  [ (shared: varint, rest: varint, bytes)* , crc32 ]
-//! top     [ (length: varint, first key, length of the block: varint)* , crc32 ]
+//! top     [ length of the filter 8, filter, last key (length: varint, bytes),
+//!           (length: varint, first key, length of the block: varint)* , crc32 ]
 //! end     magic 8, stamp 8, rows 8, offset of the top 8, crc32 4     all little-endian
 //! ```
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+
+use crate::index::filter::{self, Filter};
 
 /// What an index begins its last bytes with; another form has another number.
 const MAGIC: [u8; 8] = *b"SLKEYS01";
 
 /// Keys of a block: what one probe decodes, against what is held in memory for it.
 const BLOCK_KEYS: usize = 64;
+
+/// Bytes that are read at once where a block is: its neighbours are often asked for next.
+const WINDOW_BYTES: u64 = 16 * 1024;
 
 /// Bytes of the end.
 const END_BYTES: usize = 36;
@@ -47,6 +54,7 @@ pub(crate) struct Builder {
     offset: u64,
     top: Vec<u8>,
     first: Vec<u8>,
+    hashes: Vec<u64>,
 }
 
 impl Builder {
@@ -60,6 +68,7 @@ impl Builder {
             offset: 0,
             top: Vec::new(),
             first: Vec::new(),
+            hashes: Vec::new(),
         })
     }
 
@@ -71,6 +80,7 @@ impl Builder {
         if self.keys == BLOCK_KEYS {
             self.end_block()?;
         }
+        self.hashes.push(filter::hash(key));
         let shared = match self.keys {
             0 => {
                 self.first = key.to_vec();
@@ -107,8 +117,14 @@ impl Builder {
     /// Ends it. `stamp` says what it is the index of.
     pub(crate) fn finish(mut self, stamp: u64) -> Result<(), IndexError> {
         self.end_block()?;
-        seal(&mut self.top);
-        self.out.write_all(&self.top)?;
+        let filter = Filter::of(&self.hashes);
+        let mut top = (filter.memory_bytes() as u64).to_le_bytes().to_vec();
+        filter.write(&mut top);
+        put_number(&mut top, self.last.len() as u64);
+        top.extend_from_slice(&self.last);
+        top.append(&mut self.top);
+        seal(&mut top);
+        self.out.write_all(&top)?;
         let mut end = MAGIC.to_vec();
         for number in [stamp, self.rows, self.offset] {
             end.extend_from_slice(&number.to_le_bytes());
@@ -120,10 +136,13 @@ impl Builder {
     }
 }
 
-/// What is held in memory of an index: the first key of each block, and where the block lies.
+/// What is held in memory of an index: what is not there, the first key of each block, and where the
+/// block lies.
 #[derive(Debug)]
 pub(crate) struct Top {
     rows: u64,
+    filter: Filter,
+    last: Vec<u8>,
     keys: Vec<u8>,
     /// Where each first key ends in `keys`.
     ends: Vec<usize>,
@@ -156,7 +175,13 @@ impl Top {
         let mut top = vec![0; bytes];
         file.read_exact_at(&mut top, top_at)?;
         let mut left = unsealed(&top)?;
-        let mut this = Self { rows, keys: Vec::new(), ends: Vec::new(), starts: vec![0] };
+        let filter = usize::try_from(take_u64(&mut left)?).ok();
+        let filter = filter.ok_or(IndexError::Damaged("its filter is too long"))?;
+        let filter = Filter::read(take(&mut left, filter)?);
+        let last = take_length(&mut left)?;
+        let last = take(&mut left, last)?.to_vec();
+        let mut this =
+            Self { rows, filter, last, keys: Vec::new(), ends: Vec::new(), starts: vec![0] };
         let mut start = 0_u64;
         while !left.is_empty() {
             let length = take_length(&mut left)?;
@@ -176,7 +201,8 @@ impl Top {
     /// Bytes that it holds.
     pub(crate) fn memory_bytes(&self) -> usize {
         let fixed = size_of::<usize>().saturating_add(size_of::<u64>());
-        self.keys.len().saturating_add(self.ends.len().saturating_mul(fixed))
+        let blocks = self.keys.len().saturating_add(self.ends.len().saturating_mul(fixed));
+        blocks.saturating_add(self.filter.memory_bytes())
     }
 
     fn first_key(&self, block: usize) -> &[u8] {
@@ -199,21 +225,27 @@ impl Top {
         low
     }
 
-    /// The rows that have one of the keys, ascending. The keys are ascending.
-    pub(crate) fn find<'a>(
+    /// The rows that have one of the keys, ascending. The keys are ascending, each with its hash.
+    pub(crate) fn find(
         &self,
         file: &File,
-        keys: impl Iterator<Item = &'a [u8]>,
+        keys: &[(Box<[u8]>, u64)],
     ) -> Result<Vec<u64>, IndexError> {
+        let first = self.first_key(0);
+        let begin = keys.partition_point(|(key, _)| key.as_ref() < first);
+        let within = keys.get(begin..).unwrap_or_default().iter();
+        let within = within.take_while(|(key, _)| key.as_ref() <= self.last.as_slice());
         let mut block = Block::default();
         let mut hits = Vec::new();
         let mut from = 0;
-        for key in keys {
+        for (key, _) in within.filter(|(_, hash)| self.filter.may_have(*hash)) {
             let after = self.first_from(from, key);
             // It may lie in the block before, and in those that begin with it.
             from = after.saturating_sub(1);
             let mut index = from;
-            while index < self.ends.len() && (index < after || self.first_key(index) == key) {
+            while index < self.ends.len()
+                && (index < after || self.first_key(index) == key.as_ref())
+            {
                 if block.index != Some(index) {
                     self.read_block(file, index, &mut block)?;
                 }
@@ -229,13 +261,21 @@ impl Top {
         let nowhere = || IndexError::Damaged("a block lies nowhere");
         let start = *self.starts.get(index).ok_or_else(nowhere)?;
         let end = *self.starts.get(index.saturating_add(1)).ok_or_else(nowhere)?;
-        let bytes = usize::try_from(end.saturating_sub(start)).map_err(|_| nowhere())?;
-        block.raw.resize(bytes, 0);
+        let blocks_end = self.starts.last().copied().unwrap_or(end);
         block.index = None;
-        file.read_exact_at(&mut block.raw, start)?;
+        if start < block.window_at || end > block.window_end() {
+            let bytes = blocks_end.min(end.max(start.saturating_add(WINDOW_BYTES)));
+            let bytes = usize::try_from(bytes.saturating_sub(start)).map_err(|_| nowhere())?;
+            block.window.resize(bytes, 0);
+            block.window_at = start;
+            file.read_exact_at(&mut block.window, start)?;
+        }
         let before = (index as u64).saturating_mul(BLOCK_KEYS as u64);
         let keys = self.rows.saturating_sub(before).min(BLOCK_KEYS as u64);
-        block.decode(usize::try_from(keys).unwrap_or(BLOCK_KEYS))?;
+        let offset = |at: u64| usize::try_from(at.saturating_sub(block.window_at));
+        let (from, to) =
+            (offset(start).map_err(|_| nowhere())?, offset(end).map_err(|_| nowhere())?);
+        block.decode(from..to, usize::try_from(keys).unwrap_or(BLOCK_KEYS))?;
         block.index = Some(index);
         Ok(())
     }
@@ -245,16 +285,23 @@ impl Top {
 #[derive(Default)]
 struct Block {
     index: Option<usize>,
-    raw: Vec<u8>,
+    /// Bytes of the file, and where they begin.
+    window: Vec<u8>,
+    window_at: u64,
     keys: Vec<u8>,
     ends: Vec<usize>,
 }
 
 impl Block {
-    fn decode(&mut self, keys: usize) -> Result<(), IndexError> {
+    fn window_end(&self) -> u64 {
+        self.window_at.saturating_add(self.window.len() as u64)
+    }
+
+    fn decode(&mut self, raw: Range<usize>, keys: usize) -> Result<(), IndexError> {
         self.keys.clear();
         self.ends.clear();
-        let mut left = unsealed(&self.raw)?;
+        let raw = self.window.get(raw).ok_or(IndexError::Damaged("it is cut off"))?;
+        let mut left = unsealed(raw)?;
         let mut last = 0..0_usize;
         while !left.is_empty() {
             let (shared, rest) = (take_length(&mut left)?, take_length(&mut left)?);
@@ -364,7 +411,9 @@ mod tests {
     fn found(path: &Path, rows: u64, wanted: &[Vec<u8>]) -> Result<Vec<u64>, IndexError> {
         let file = File::open(path)?;
         let top = Top::read(&file, STAMP, rows)?;
-        top.find(&file, wanted.iter().map(Vec::as_slice))
+        let wanted: Vec<_> =
+            wanted.iter().map(|key| (key.as_slice().into(), filter::hash(key))).collect();
+        top.find(&file, &wanted)
     }
 
     proptest! {

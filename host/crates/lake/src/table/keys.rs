@@ -16,6 +16,7 @@ use arrow_schema::{ArrowError, DataType, SchemaRef, TimeUnit};
 use hashbrown::HashSet;
 
 use crate::error::LakeError;
+use crate::index::filter;
 use crate::table::bounds::{Bound, Bounds};
 
 /// The keys that are looked for: ascending, each once.
@@ -30,7 +31,7 @@ pub(crate) struct Wanted {
     /// The batches that hold them, in any order.
     batches: Vec<RecordBatch>,
     /// The keys as an index has them, once they were asked for; none where they have no such form.
-    encoded: OnceLock<Option<Vec<Box<[u8]>>>>,
+    encoded: OnceLock<Option<Vec<(Box<[u8]>, u64)>>>,
 }
 
 #[derive(Debug)]
@@ -128,16 +129,19 @@ impl Wanted {
         self.len() == 0
     }
 
-    /// The keys as Arrow rows, ascending, each once: how an index has them.
-    pub(crate) fn encoded(&self) -> Option<&[Box<[u8]>]> {
+    /// The keys as Arrow rows, ascending, each once and with its hash: how an index has them.
+    pub(crate) fn encoded(&self) -> Option<&[(Box<[u8]>, u64)]> {
         let encode = || {
             let fields = self.schema.fields().iter();
             let fields = fields.map(|f| SortField::new(f.data_type().clone())).collect();
             let converter = RowConverter::new(fields).ok()?;
-            let mut keys: Vec<Box<[u8]>> = Vec::with_capacity(self.len());
+            let mut keys = Vec::with_capacity(self.len());
             for batch in &self.batches {
                 let rows = converter.convert_columns(batch.columns()).ok()?;
-                keys.extend(rows.iter().map(|row| Box::from(row.as_ref())));
+                keys.extend(rows.iter().map(|row| {
+                    let key: &[u8] = row.as_ref();
+                    (Box::from(key), filter::hash(key))
+                }));
             }
             Some(ascending(keys))
         };
