@@ -31,6 +31,16 @@ impl Disk {
         matches!(self, Self::Local(_))
     }
 
+    /// When a file of a local table got its name, in milliseconds since 1970: a copy that is a second name
+    /// of the same bytes is as old as these, but has not had its name for as long.
+    pub(crate) fn named_ms(&self, name: &str) -> Option<i64> {
+        use std::os::unix::fs::MetadataExt;
+        let Self::Local(root) = self else { return None };
+        let metadata = std::fs::metadata(root.join(name)).ok()?;
+        let millis = metadata.ctime_nsec() / 1_000_000;
+        Some(metadata.ctime().saturating_mul(1000).saturating_add(millis))
+    }
+
     /// Syncs the contents of files, given by their names below the table.
     pub(crate) async fn sync_files(&self, names: &[String]) -> Result<(), LakeError> {
         let Self::Local(root) = self else { return Ok(()) };

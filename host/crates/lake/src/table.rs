@@ -234,9 +234,9 @@ impl Table {
         let version = self.state.version.saturating_add(1);
         let published = self.home.publish(version, entry).await?;
         if published == Published::Done {
-            // Their rows are not those that are being moved, or not all of them are dead.
-            let rewrites = matches!(operation, Operation::Edit | Operation::Truncate);
-            if let Some(job) = self.job.as_mut().filter(|_| rewrites) {
+            // Only epochs let rows die one by one; whatever else takes a file away may put its rows elsewhere.
+            let in_place = matches!(operation, Operation::Update | Operation::Advance);
+            if let Some(job) = self.job.as_mut().filter(|_| !in_place) {
                 job.spoil();
             }
             self.state.version = version;

@@ -19,7 +19,7 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use crate::index::filter::{self, Filter};
+use crate::index::filter::{self, Filter, HashedKey};
 
 /// What an index begins its last bytes with; another form has another number.
 const MAGIC: [u8; 8] = *b"SLKEYS01";
@@ -226,11 +226,7 @@ impl Top {
     }
 
     /// The rows that have one of the keys, ascending. The keys are ascending, each with its hash.
-    pub(crate) fn find(
-        &self,
-        file: &File,
-        keys: &[(Box<[u8]>, u64)],
-    ) -> Result<Vec<u64>, IndexError> {
+    pub(crate) fn find(&self, file: &File, keys: &[HashedKey]) -> Result<Vec<u64>, IndexError> {
         let first = self.first_key(0);
         let begin = keys.partition_point(|(key, _)| key.as_ref() < first);
         let within = keys.get(begin..).unwrap_or_default().iter();

@@ -21,6 +21,9 @@ const SALTS: [u32; WORDS] = [
     0x5c6b_fb31,
 ];
 
+/// A key with its hash.
+pub(crate) type HashedKey = (Box<[u8]>, u64);
+
 /// The hash of a key.
 pub(crate) fn hash(key: &[u8]) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;

@@ -157,14 +157,6 @@ async fn read_framed(
     Ok(bytes.slice(4..bytes.len().saturating_sub(4)))
 }
 
-/// The file below the table that holds a vector; none of one that lies in the log itself or elsewhere.
-pub(crate) fn file_of(vector: &DeletionVectorDescriptor) -> Option<String> {
-    match vector.storage_type {
-        StorageType::UuidRelativePath => relative_name(&vector.path_or_inline_dv),
-        StorageType::Inline | StorageType::AbsolutePath => None,
-    }
-}
-
 /// The file that an optional folder and a uuid in Z85 stand for.
 pub(crate) fn relative_name(text: &str) -> Option<String> {
     let (folder, uuid) = text.split_at_checked(text.len().checked_sub(UUID_CHARACTERS)?)?;

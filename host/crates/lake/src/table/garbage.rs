@@ -97,12 +97,19 @@ pub(crate) async fn find(
     let (named_before, written_before) = (cutoff(retention), cutoff(retention.max(UNNAMED_MIN)));
     let is_garbage = |file: &ObjectMeta| {
         let name = file.location.as_ref();
-        match (named.active.contains(name), named.gone.get(name)) {
-            (true, _) => false,
-            (false, Some(gone_ms)) => gone_ms.is_some_and(|gone| gone <= named_before),
-            (false, None) => {
-                is_of_delta(name) && file.last_modified.timestamp_millis() <= written_before
-            }
+        if named.active.contains(name) {
+            return false;
+        }
+        let written = || {
+            let modified_ms = file.last_modified.timestamp_millis();
+            home.disk().named_ms(name).map_or(modified_ms, |named_ms| named_ms.max(modified_ms))
+        };
+        match named.gone.get(name) {
+            Some(None) => false,
+            Some(Some(gone)) if *gone > named_before => false,
+            // A file that came under the same name since is not the one that went.
+            Some(Some(gone)) => written() <= (*gone).max(written_before),
+            None => is_of_delta(name) && written() <= written_before,
         }
     };
     let mut garbage: Vec<Garbage> = found
@@ -155,7 +162,7 @@ async fn named(home: &Home, state: &State) -> Result<Named, LakeError> {
     for file in state.files.iter() {
         named.active.insert(file.name().to_owned());
         if let Some(vector) = file.vector() {
-            named.active.extend(deletion::file_of(vector));
+            named.active.extend(deletion::file_name(vector));
             // Of one that is written as a whole URL.
             named.active.insert(below(home, &vector.path_or_inline_dv).to_owned());
         }

@@ -16,7 +16,7 @@ use arrow_schema::{ArrowError, DataType, SchemaRef, TimeUnit};
 use hashbrown::HashSet;
 
 use crate::error::LakeError;
-use crate::index::filter;
+use crate::index::filter::{self, HashedKey};
 use crate::table::bounds::{Bound, Bounds};
 
 /// The keys that are looked for: ascending, each once.
@@ -31,7 +31,7 @@ pub(crate) struct Wanted {
     /// The batches that hold them, in any order.
     batches: Vec<RecordBatch>,
     /// The keys as an index has them, once they were asked for; none where they have no such form.
-    encoded: OnceLock<Option<Vec<(Box<[u8]>, u64)>>>,
+    encoded: OnceLock<Option<Vec<HashedKey>>>,
 }
 
 #[derive(Debug)]
@@ -130,7 +130,7 @@ impl Wanted {
     }
 
     /// The keys as Arrow rows, ascending, each once and with its hash: how an index has them.
-    pub(crate) fn encoded(&self) -> Option<&[(Box<[u8]>, u64)]> {
+    pub(crate) fn encoded(&self) -> Option<&[HashedKey]> {
         let encode = || {
             let fields = self.schema.fields().iter();
             let fields = fields.map(|f| SortField::new(f.data_type().clone())).collect();
