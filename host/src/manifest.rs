@@ -262,6 +262,8 @@ pub enum DroppedTables {
     Empty,
     /// The pipeline stops.
     Stop,
+}
+
 /// Whether large data files get an index of their keys on the local disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyIndex {

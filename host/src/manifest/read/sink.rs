@@ -8,8 +8,7 @@ use change::route::RouteError;
 use super::is_address;
 use crate::manifest::keys;
 use crate::manifest::section::Section;
-use crate::manifest::{DroppedTables, SinkSettings};
-use crate::manifest::{KeyIndex, SinkSettings};
+use crate::manifest::{DroppedTables, KeyIndex, SinkSettings};
 
 /// A smaller file costs readers more in opening than in reading.
 const TARGET_FILE_BYTES_MIN: u64 = 1 << 20;
