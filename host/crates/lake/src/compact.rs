@@ -39,8 +39,18 @@ pub async fn compact(
     store: &StoreOptions,
     rules: Maintenance,
 ) -> Result<CompactReport, LakeError> {
-    let target = TargetPath(path.into());
-    let home = Home::new(target.clone(), store)?;
+    let template = PathTemplate::parse("/{table}");
+    let template = template.map_err(|e| LakeError::Internal(e.to_string()))?;
+    let options = LakeOptions::new(template, "", "");
+    compact_with(path, LakeOptions { maintenance: rules, store: store.clone(), ..options }).await
+}
+
+/// As [`compact`]; the pipeline is the one that the table names.
+pub(crate) async fn compact_with(
+    path: &str,
+    options: LakeOptions,
+) -> Result<CompactReport, LakeError> {
+    let home = Home::new(TargetPath(path.into()), &options.store)?;
     let none = || LakeError::Location {
         target: path.to_owned(),
         reason: "there is no Delta table".into(),
@@ -48,8 +58,7 @@ pub async fn compact(
     let state = State::load(&home, None).await?.ok_or_else(none)?;
     let pipeline = state.property(PIPELINE_PROPERTY).unwrap_or("sluice table").to_owned();
     drop(state);
-    let template = PathTemplate::parse("/{table}").map_err(|_| none())?;
-    let options = LakeOptions { maintenance: rules, ..LakeOptions::new(template, pipeline, "") };
+    let options = LakeOptions { pipeline, ..options };
     let shared = Shared { settings: Arc::new(Lake::settings(&options)), caches: Arc::default() };
     let mut table = Table::open(home, &shared).await?.ok_or_else(none)?;
     if !table.has_order() {

@@ -304,6 +304,11 @@ impl Table {
         self.progress.sources = Some(self.state.lost_sources());
     }
 
+    /// From now on it writes as somebody else would.
+    pub(crate) fn be_a_guest_for_test(&mut self) {
+        self.role = Role::Guest;
+    }
+
     /// Takes over what others committed.
     pub(crate) async fn follow_for_test(&mut self) {
         self.follow().await.expect("followed");

@@ -497,6 +497,7 @@ mod gaps;
 mod guest;
 mod index;
 mod maintenance;
+mod model;
 mod trust;
 mod vacuum;
 mod whole_rows;

@@ -106,7 +106,7 @@ pub(crate) async fn find(
         };
         match named.gone.get(name) {
             Some(None) => false,
-            Some(Some(gone)) if *gone > named_before => false,
+            Some(Some(gone)) if *gone >= named_before => false,
             // A file that came under the same name since is not the one that went.
             Some(Some(gone)) => written() <= (*gone).max(written_before),
             None => is_of_delta(name) && written() <= written_before,

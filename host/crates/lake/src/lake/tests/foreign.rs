@@ -74,9 +74,16 @@ fn copy(folder: &Path, add: &Value, data_change: bool) -> Value {
 
 /// Every file in another one.
 pub(super) fn compact(folder: &Path, version: u64) {
+    compact_at(folder, version, 1);
+}
+
+/// As [`compact`], at a time in milliseconds since 1970.
+pub(super) fn compact_at(folder: &Path, version: u64, now_ms: i64) {
     let mut actions = Vec::new();
     for add in active(folder) {
-        actions.push(remove(&add, false));
+        let mut remove = remove(&add, false);
+        remove["remove"]["deletionTimestamp"] = now_ms.into();
+        actions.push(remove);
         actions.push(copy(folder, &add, false));
     }
     write(folder, version, "OPTIMIZE", &actions);

@@ -192,7 +192,9 @@ async fn what_is_not_deltas_and_what_a_writer_may_be_about_to_commit_stays() {
     // Old bytes that got their name just now may be about to be committed, too.
     assert!(report.files.iter().all(|f| f.name != litter && f.name != young), "{report:?}");
     let report = aged.vacuum(1, short).await.expect("vacuumed");
-    assert_eq!(report.files.iter().map(|f| &f.name).collect::<Vec<_>>(), [&litter, &young]);
+    for name in [&litter, &young] {
+        assert!(report.files.iter().any(|f| f.name == *name), "{name}");
+    }
     for name in &stays {
         assert!(folder.join(name).exists(), "{name}");
     }
