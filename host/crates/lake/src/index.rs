@@ -114,6 +114,9 @@ impl Indexes {
 
     /// Deletes the index of a file that has left the table.
     pub(crate) fn forget(&self, home: &Home, name: &str) {
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        read.remove(&format!("{}{name}", home.url()));
+        drop(read);
         if let Some(path) = self.path_of(home, name) {
             // It is not there in most cases, and harmless where it stays.
             let _ = std::fs::remove_file(path);
@@ -143,7 +146,10 @@ impl Indexes {
         rows_to_read: u64,
         allowance: &Allowance,
     ) -> Option<Vec<u64>> {
-        if file.rows() < ROWS_MIN {
+        let ids = wanted.schema();
+        let all: Vec<usize> = (0..ids.fields().len()).collect();
+        // Source tables that share a target may have its id columns in another order than its files.
+        if file.rows() < ROWS_MIN || !merge::is_sorted(file.footer, ids, &all) {
             return None;
         }
         let path = self.path_of(file.home, file.name)?;
@@ -173,8 +179,7 @@ impl Indexes {
         let opened = match File::open(path) {
             Ok(opened) => opened,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-                let pays = self.pays(file, wanted.schema(), rows_to_read);
-                if !pays || !allowance.take(file.rows()) {
+                if !self.pays(file, rows_to_read) || !allowance.take(file.rows()) {
                     return Ok(None);
                 }
                 build(file, wanted.schema(), path, stamp).await?;
@@ -202,11 +207,7 @@ impl Indexes {
 
     /// Notes that a file is about to be read, and says whether an index pays: the file has been read
     /// through once already.
-    fn pays(&self, file: Indexed<'_>, ids: &SchemaRef, rows_to_read: u64) -> bool {
-        let all: Vec<usize> = (0..ids.fields().len()).collect();
-        if !merge::is_sorted(file.footer, ids, &all) {
-            return false;
-        }
+    fn pays(&self, file: Indexed<'_>, rows_to_read: u64) -> bool {
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         let key = format!("{}{}", file.home.url(), file.name);
         let Some(so_far) = read.entry(key).or_insert(Some(0)) else { return false };
