@@ -18,6 +18,7 @@ mod output;
 mod pipelines;
 mod plugin;
 mod positions;
+mod record;
 mod run;
 mod table;
 mod test;
@@ -45,6 +46,8 @@ enum Command {
     Check(check::Args),
     /// Show a server's log files, where the pipeline stands in them, and how long they are kept
     Positions(positions::Args),
+    /// Record a slice of a server's log as a file
+    Record(record::Args),
     /// Show what is in recorded binlog files
     Inspect(inspect::Args),
     /// Run offline tests of plugins against recorded binlogs
@@ -93,6 +96,7 @@ pub fn run(cli: Cli, screen: &Screen) -> Result<Outcome, CommandError> {
         Command::Check(args) => check::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Positions(args) => positions::run(&args),
+        Command::Record(args) => record::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Plugin(command) => plugin::run(&command),
         Command::Table(command) => table::run(&command),

@@ -21,6 +21,7 @@ mod offline_cases;
 mod plugin;
 mod positions;
 mod quickstart;
+mod record;
 mod recorded;
 mod renamed_tables;
 mod schema_history;

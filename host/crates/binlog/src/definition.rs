@@ -20,7 +20,7 @@ mod given;
 mod names;
 pub(crate) mod value;
 
-pub use given::{GivenError, parse};
+pub use given::{GivenError, parse, to_text};
 pub(crate) use names::{NameCase, changed_tables};
 pub use value::default_of as default_value;
 

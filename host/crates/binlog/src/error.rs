@@ -49,6 +49,15 @@ pub enum BinlogError {
         #[source]
         source: io::Error,
     },
+    /// A recording cannot be written.
+    #[error("{path}: the recording cannot be written")]
+    Record {
+        /// The file.
+        path: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// There is no file to read.
     #[error("no binlog file was given")]
     NoFiles,
@@ -253,6 +262,9 @@ impl Diagnose for BinlogError {
     fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Read { .. } => "check the path and the permissions of the file",
+            Self::Record { .. } => {
+                "name a file that is not there yet, in a folder that may be written"
+            }
             Self::NoFiles => {
                 "name at least one file, for instance files = [\"binlogs/mysql-bin.*\"]"
             }
@@ -314,6 +326,7 @@ impl Diagnose for BinlogError {
             | Self::NoSuchFile { .. }
             | Self::Gap { .. } => Fault::Usage,
             Self::Read { .. }
+            | Self::Record { .. }
             | Self::Encrypted { .. }
             | Self::Spill { .. }
             | Self::StatementFormat { .. }

@@ -11,7 +11,7 @@ use tracing::{debug, info};
 
 use crate::definition::NameCase;
 use crate::error::{BinlogError, Place, ServerCause};
-use crate::event::{EventKind, FIRST_EVENT_OFFSET};
+use crate::event::{EventKind, FIRST_EVENT_OFFSET, Header};
 use crate::options::{ReadOptions, ServerOptions, Start};
 use crate::reader::{Due, HeldTransactions, Reader, difference};
 use connection::Connection;
@@ -22,6 +22,7 @@ pub use check::{Finding, Severity, check, check_start};
 pub use definition::definitions_at_end;
 pub use facts::ServerFacts;
 pub use logs::{ServerLog, ServerLogs, logs, position_at};
+pub use record::{RecordLimits, Recorded};
 
 mod catalog;
 mod check;
@@ -30,6 +31,7 @@ mod definition;
 mod dump;
 mod facts;
 mod logs;
+mod record;
 mod request;
 
 pub use catalog::{Cascade, cascades, table_schemas};
@@ -47,6 +49,8 @@ pub struct LiveSource {
     /// What stopped the reading, told once everything before it is handed out.
     failed: Option<BinlogError>,
     is_done: bool,
+    /// The first format description that the server sent: a recording begins with it.
+    head: Option<(Header, Vec<u8>)>,
 }
 
 impl LiveSource {
@@ -87,7 +91,8 @@ impl LiveSource {
             _ => NameCase::Folds,
         });
         let dump = open_dump(connection, server, &facts, &request).await?;
-        let mut source = Self { dump, reader, facts, until, failed: None, is_done: false };
+        let mut source =
+            Self { dump, reader, facts, until, failed: None, is_done: false, head: None };
         source.arrive(&position, arrival).await?;
         source.is_done = source.has_reached();
         info!(server = %source.facts.address, version = %source.facts.version, start = %position, "reading the log");
@@ -187,6 +192,7 @@ impl LiveSource {
                 if let Some(format) = &sent.format {
                     self.reader.format(format);
                 }
+                self.head.get_or_insert_with(|| (event.header, event.body.to_vec()));
                 if event.header.end != 0 && !event.header.is_artificial() {
                     self.reader.pass(event.end());
                 }
@@ -303,6 +309,15 @@ impl LiveSource {
         }
         Ok(self.reader.position())
     }
+}
+
+/// Where a server's log ends now; none where it has none.
+///
+/// # Errors
+/// Where the server cannot be reached or refuses the account.
+pub async fn end_of(server: &ServerOptions) -> Result<Option<Position>, BinlogError> {
+    let mut connection = Connection::open(server).await?;
+    Ok(ServerFacts::ask(&mut connection).await?.position)
 }
 
 /// Whether an event only introduces the stream.

@@ -68,6 +68,14 @@ impl Diagnose for GivenError {
 /// # Errors
 /// [`GivenError`], with the line.
 pub fn parse(text: &str) -> Result<Definitions, GivenError> {
+    if let Some(first) = text.lines().next().filter(|line| line.starts_with(RECORDED)) {
+        let read: Recorded =
+            serde_json::from_str(first).map_err(|_| GivenError::Json { line: 1 })?;
+        return match read.definitions.is_empty() {
+            true => Err(GivenError::Empty),
+            false => Ok(read.definitions),
+        };
+    }
     let mut given = Given::default();
     if text.trim_start().starts_with('{') {
         given.json(text)?;
@@ -83,6 +91,23 @@ pub fn parse(text: &str) -> Result<Definitions, GivenError> {
         *is_complete = false;
     }
     Ok(definitions)
+}
+
+/// How the definitions of a recording begin.
+const RECORDED: &str = "{\"definitions\":";
+
+/// Definitions as a recording keeps them beside its log: all of them in one line.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Recorded {
+    definitions: Definitions,
+}
+
+/// The text of definitions that [`parse`] reads.
+///
+/// # Errors
+/// Never for definitions that a server has.
+pub fn to_text(definitions: Definitions) -> serde_json::Result<String> {
+    Ok(serde_json::to_string(&Recorded { definitions })? + "\n")
 }
 
 /// A line with one table.
@@ -195,6 +220,16 @@ mod tests {
             format!("{name} {}", columns.map(|c| c.name.as_str()).collect::<Vec<_>>().join(" "))
         });
         known.collect()
+    }
+
+    #[test]
+    fn the_definitions_of_a_recording_read_back() {
+        let given =
+            parse("USE d;\nCREATE TABLE t (id INT PRIMARY KEY, e ENUM('a','b'));").expect("one");
+        let text = to_text(given.clone()).expect("text");
+        assert_eq!(parse(&text), Ok(given));
+        assert_eq!(parse("{\"definitions\":{}}\n"), Err(GivenError::Empty));
+        assert_eq!(parse("{\"definitions\":7}"), Err(GivenError::Json { line: 1 }));
     }
 
     #[test]
