@@ -19,6 +19,8 @@ ZIG=0.17.1
 COMPONENTIZE_JS=componentize-qjs@0.4.5
 COMPONENTIZE_PY=componentize-py==0.25.1
 out=$root/target/plugins/sdk
+# Of the first forty images of the recorded customers these are of other countries than the one that is kept.
+FIRST_PLUGIN_DROPS=36
 
 die() {
   echo "sdks.sh: $*" >&2
@@ -186,6 +188,48 @@ compare() {
   "${SLUICE_BIN:-$CARGO_TARGET_DIR/debug/sluice}" test "$cases"
 }
 
+# What docs/guide/first-plugin.md says, from nothing to rows: a new plugin, its tests, its build, a look at what it does.
+first_plugin() {
+  local language=$1 folder=$root/target/sdks/new/keep-$1 sluice=${SLUICE_BIN:-$CARGO_TARGET_DIR/debug/sluice} started=$SECONDS
+  rm -rf "$folder"
+  "$sluice" plugin new --lang "$language" "$folder" >/dev/null
+  (
+    cd "$folder"
+    # The tools that were fetched, where the page installs them into the plugin's folder.
+    case $language in
+      rust)
+        cp "$root/rust-toolchain.toml" .
+        # As scripts/plugins.sh: std is built where this machine has no target from rustup.
+        while read -r line; do
+          case $line in
+            -Zbuild-std=*) export CARGO_UNSTABLE_BUILD_STD=${line#*=} ;;
+            ?*) export "${line?}" ;;
+          esac
+        done < <("$root/scripts/toolchain.sh" wasm)
+        env -u CARGO_UNSTABLE_BUILD_STD cargo test --quiet --target-dir build/target
+        ;;
+      go)
+        PATH=$(dirname "$(cd "$root" && go_tool)"):$PATH
+        go test ./...
+        ;;
+      c) ln -s "$CACHE/zig-$ZIG" .venv ;;
+      js)
+        ln -s "$(cd "$root" && js_tool)" node_modules
+        node --test --test-reporter=dot plugin.test.js
+        ;;
+      python)
+        ln -s "$CACHE/python-${COMPONENTIZE_PY#*==}" .venv
+        PYTHONDONTWRITEBYTECODE=1 python3 -m unittest --quiet
+        ;;
+    esac
+    "$sluice" plugin build >/dev/null
+    "$sluice" plugin try "keep-$language.wasm" "$root/examples/quickstart/log/shop-bin.000001" --table shop.customers \
+      --config '{"column": "country", "value": "SE"}' --rows 40 --json >tried.jsonl
+    [[ $(grep -c '"out":null' tried.jsonl) == "$FIRST_PLUGIN_DROPS" ]] || die "the new plugin in $language keeps other rows"
+  )
+  echo "a first plugin in $language: $((SECONDS - started)) s"
+}
+
 check() {
   [[ $# -gt 0 ]] || set -- "${LANGUAGES[@]}"
   local language
@@ -193,6 +237,7 @@ check() {
     [[ " ${LANGUAGES[*]} " == *" $language "* ]] || die "there is no SDK for '$language' (there are: ${LANGUAGES[*]})"
     say "$language"
     "build_$language"
+    first_plugin "$language"
   done
   say "the recorded shop through all of them"
   compare "$@"

@@ -5,6 +5,7 @@
 
 mod case;
 mod content;
+mod decider;
 mod difference;
 mod expected;
 mod replay;
@@ -14,6 +15,7 @@ mod tests;
 
 pub use case::{Case, CaseError, find};
 pub use content::{Content, RejectedRow, TableContent};
+pub use decider::Deciders;
 pub use difference::{Difference, compare};
 pub use expected::Expected;
 pub use replay::{Cut, replay};

@@ -198,9 +198,23 @@ pub fn shell_commands(text: &str) -> Vec<(usize, String)> {
 #[must_use]
 pub fn known_command(command: &str, make_targets: &[&str], exists: &dyn Fn(&str) -> bool) -> bool {
     const SLUICE: [&str; 6] = ["run", "check", "inspect", "test", "plugin", "table"];
-    const PROGRAMS: [&str; 15] = [
-        "cargo", "cd", "cp", "rustup", "git", "go", "export", "mysql", "mariadb", "mkdir", "ls",
-        "node", "npm", "pip", "python3",
+    const PROGRAMS: [&str; 16] = [
+        "cargo",
+        "cd",
+        "componentize-py",
+        "cp",
+        "rustup",
+        "git",
+        "go",
+        "export",
+        "mysql",
+        "mariadb",
+        "mkdir",
+        "ls",
+        "node",
+        "npm",
+        "pip",
+        "python3",
     ];
     let mut words = command.split_whitespace().skip_while(|word| is_assignment(word));
     let (program, next) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());

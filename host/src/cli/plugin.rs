@@ -1,4 +1,9 @@
-//! `sluice plugin`: a look at a plugin.
+//! `sluice plugin`: plugins made, built, looked at and tried.
+
+mod build;
+mod language;
+mod new;
+mod on_log;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,14 +18,31 @@ use crate::error::{CommandError, HostError};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Show what a plugin file is: its own name, digest, imports, exports and configuration
+    /// Make a folder with a plugin that builds and tests at once
+    New(new::Args),
+    /// Build a plugin with its language's tools, and check it
+    Build(build::Args),
+    /// Show what a plugin file is: its own name, digest, imports, exports, configuration, and its plan for a table
     Info(InfoArgs),
+    /// Show what a plugin makes of the first rows of a recorded log
+    Try(on_log::TryArgs),
+    /// Measure what a plugin costs on a recorded log, against no plugin
+    Bench(on_log::BenchArgs),
 }
 
 #[derive(Debug, clap::Args)]
 pub(super) struct InfoArgs {
     /// The .wasm file
     file: PathBuf,
+    /// Show its plan for this table of a recorded log too
+    #[arg(long, requires = "log")]
+    table: Option<String>,
+    /// Recorded binlog files, in order
+    #[arg(long, requires = "table", num_args = 1.., value_name = "LOG")]
+    log: Vec<PathBuf>,
+    /// Its configuration, as JSON
+    #[arg(long, default_value = "{}", value_name = "JSON")]
+    config: String,
     /// Print it as JSON
     #[arg(long)]
     json: bool,
@@ -28,7 +50,11 @@ pub(super) struct InfoArgs {
 
 pub(super) fn run(command: &Command) -> Result<Outcome, CommandError> {
     match command {
+        Command::New(args) => new::run(args),
+        Command::Build(args) => build::run(args),
         Command::Info(args) => info(args),
+        Command::Try(args) => on_log::try_rows(args),
+        Command::Bench(args) => on_log::bench(args),
     }
 }
 
@@ -36,10 +62,31 @@ fn info(args: &InfoArgs) -> Result<Outcome, CommandError> {
     let bytes = read(&args.file)?;
     let engine = chain::engine(None)?;
     let description = ::plugin::describe(&engine, &bytes)?;
+    let planned = match &args.table {
+        Some(table) => {
+            let (file, log) = (args.file.clone(), args.log.clone());
+            let subject = on_log::Subject::new(file, log, table.clone(), args.config.clone());
+            Some(subject.plan()?)
+        }
+        None => None,
+    };
     let mut output = Output::new();
     match Form::of(args.json) {
-        Form::Json => output.json(&as_json(&description))?,
-        Form::Text => output.text(&as_text(&description))?,
+        Form::Json => {
+            let mut value = as_json(&description);
+            if let (Some((table, plan)), Some(object)) = (planned, value.as_object_mut()) {
+                object.insert("table".to_owned(), table.to_string().into());
+                object.insert("plan".to_owned(), plan.into());
+            }
+            output.json(&value)?;
+        }
+        Form::Text => {
+            output.text(&as_text(&description))?;
+            if let Some((table, plan)) = planned {
+                let plan = plan.unwrap_or_else(|| "plan     left out\n".to_owned());
+                output.text(&format!("table    {table}\n{plan}"))?;
+            }
+        }
     }
     output.finish()?;
     Ok(Outcome::Done)

@@ -1,5 +1,8 @@
 //! `sluice test`: offline tests of plugins against recorded binlogs.
 
+mod junit;
+
+use std::fs;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -32,6 +35,9 @@ pub(super) struct Args {
     /// Print one JSON line a case
     #[arg(long)]
     json: bool,
+    /// Write a JUnit report too
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
 }
 
 /// How many cases ended how.
@@ -52,9 +58,12 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CommandError> {
     let engine = chain::engine(logs)?;
     let mut output = Output::of_verdict();
     let mut tally = Tally::default();
+    let mut report = junit::Report::default();
     for case in &cases {
+        let began = Instant::now();
         let verdict = test_case::run(case, &engine, mode);
         tally.count(&verdict);
+        report.add(&case.name, began.elapsed(), problems(&verdict));
         match Form::of(args.json) {
             Form::Json => output.json(&as_json(case, &verdict))?,
             Form::Text => output.text(&as_text(case, &verdict))?,
@@ -64,7 +73,20 @@ pub(super) fn run(args: &Args) -> Result<Outcome, CommandError> {
         output.line(&tally.line(since.elapsed().as_secs_f64()))?;
     }
     output.finish()?;
+    if let Some(path) = &args.junit {
+        let failed = |source| HostError::File { doing: "write", path: path.clone(), source };
+        fs::write(path, report.xml()).map_err(failed)?;
+    }
     Ok(tally.outcome())
+}
+
+/// What is wrong with a case; nothing where it passed.
+fn problems(verdict: &Result<Verdict, CommandError>) -> Vec<String> {
+    match verdict {
+        Ok(Verdict::Passed | Verdict::Blessed { .. }) => Vec::new(),
+        Ok(Verdict::Failed(differences)) => differences.iter().map(ToString::to_string).collect(),
+        Err(error) => vec![error.render().trim_end().to_owned()],
+    }
 }
 
 fn mode(args: &Args) -> Result<Mode, HostError> {
@@ -149,13 +171,11 @@ fn as_text(case: &Case, verdict: &Result<Verdict, CommandError>) -> String {
 }
 
 fn as_json(case: &Case, verdict: &Result<Verdict, CommandError>) -> serde_json::Value {
-    let (outcome, problems) = match verdict {
-        Ok(Verdict::Passed) => ("passed", Vec::new()),
-        Ok(Verdict::Blessed { .. }) => ("blessed", Vec::new()),
-        Ok(Verdict::Failed(differences)) => {
-            ("failed", differences.iter().map(ToString::to_string).collect())
-        }
-        Err(error) => ("failed", vec![error.render().trim_end().to_owned()]),
+    let outcome = match verdict {
+        Ok(Verdict::Passed) => "passed",
+        Ok(Verdict::Blessed { .. }) => "blessed",
+        Ok(Verdict::Failed(_)) | Err(_) => "failed",
     };
+    let problems = problems(verdict);
     json!({ "case": case.name, "outcome": outcome, "problems": problems })
 }

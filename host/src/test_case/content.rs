@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use super::decider::Deciders;
+
 /// What stands for the id columns of a table without a key.
 pub(super) const WHOLE_ROW: &str = "whole-row";
 
@@ -21,6 +23,8 @@ pub struct Content {
     /// Net changes of each transaction, in log order: by target, then deleted keys before written
     /// rows, each by key.
     pub changes: Vec<Value>,
+    /// Which plugins had a part in each target; never expected, only shown.
+    pub deciders: BTreeMap<String, Deciders>,
 }
 
 /// A table.

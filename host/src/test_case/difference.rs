@@ -7,6 +7,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::content::{Content, RejectedRow, Row, TableContent};
+use super::decider::Deciders;
 use super::expected::{Expected, file_of};
 
 /// One thing that is not as expected. It shows row values: test cases hold none that are secret.
@@ -39,6 +40,8 @@ pub enum Difference {
         target: String,
         /// Its key.
         key: Row,
+        /// The plugins that may have dropped it.
+        by: Option<String>,
     },
     /// A row that nobody expects.
     UnexpectedRow {
@@ -46,6 +49,8 @@ pub enum Difference {
         target: String,
         /// The row.
         row: Row,
+        /// The plugins that might have dropped it.
+        by: Option<String>,
     },
     /// Another value.
     Cell {
@@ -59,6 +64,8 @@ pub enum Difference {
         expected: Value,
         /// As it came out.
         got: Value,
+        /// The plugin that made the column.
+        by: Option<String>,
     },
     /// A row was rejected that is not listed.
     UnexpectedRejection(RejectedRow),
@@ -100,7 +107,29 @@ pub fn compare(expected: &Expected, got: &Content) -> Vec<Difference> {
     if let Some(changes) = &expected.changes {
         compare_changes(changes, &got.changes, &mut differences);
     }
+    name_deciders(&mut differences, got);
     differences
+}
+
+/// Says of rows and values which plugin to look at.
+fn name_deciders(differences: &mut [Difference], got: &Content) {
+    for difference in differences {
+        match difference {
+            Difference::MissingRow { target, by, .. }
+            | Difference::UnexpectedRow { target, by, .. } => {
+                *by = got.deciders.get(target).and_then(Deciders::of_rows);
+            }
+            Difference::Cell { target, column, by, .. } => {
+                *by = got.deciders.get(target).and_then(|d| d.of_column(column));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// `   by mask-pii`, where a plugin had a part.
+fn shown_by(by: Option<&String>) -> String {
+    by.map(|plugin| format!("   by {plugin}")).unwrap_or_default()
 }
 
 /// All differences between two runs with other batch boundaries.
@@ -146,13 +175,17 @@ fn compare_table(
         let key = expected.key(row);
         match found.get(&Value::Object(key.clone()).to_string()) {
             Some(other) => compare_row(target, &key, row, other, differences),
-            None => differences.push(Difference::MissingRow { target: target.to_owned(), key }),
+            None => differences.push(Difference::MissingRow {
+                target: target.to_owned(),
+                key,
+                by: None,
+            }),
         }
     }
     for row in &got.rows {
         if !wanted.contains_key(&Value::Object(got.key(row)).to_string()) {
             let (target, row) = (target.to_owned(), row.clone());
-            differences.push(Difference::UnexpectedRow { target, row });
+            differences.push(Difference::UnexpectedRow { target, row, by: None });
         }
     }
 }
@@ -170,13 +203,16 @@ fn compare_counted(
             Some(at) => drop(open.swap_remove(at)),
             None => {
                 let target = target.to_owned();
-                differences.push(Difference::UnexpectedRow { target, row });
+                differences.push(Difference::UnexpectedRow { target, row, by: None });
             }
         }
     }
     let missing = open.into_iter();
-    differences
-        .extend(missing.map(|key| Difference::MissingRow { target: target.to_owned(), key }));
+    differences.extend(missing.map(|key| Difference::MissingRow {
+        target: target.to_owned(),
+        key,
+        by: None,
+    }));
 }
 
 fn compare_row(
@@ -192,7 +228,7 @@ fn compare_row(
         let (expected, got) = (value(expected), value(got));
         if expected != got {
             let (target, key, column) = (target.to_owned(), key.clone(), column.clone());
-            differences.push(Difference::Cell { target, key, column, expected, got });
+            differences.push(Difference::Cell { target, key, column, expected, got, by: None });
         }
     }
 }
@@ -240,14 +276,17 @@ impl fmt::Display for Difference {
             Self::Header { target, expected, got } => {
                 write!(f, "{target}  line 1   expected {expected}  got {got}")
             }
-            Self::MissingRow { target, key } => {
-                write!(f, "{target}  {}   expected, but the row did not come out", shown(key))
+            Self::MissingRow { target, key, by } => {
+                let (key, by) = (shown(key), shown_by(by.as_ref()));
+                write!(f, "{target}  {key}   expected, but the row did not come out{by}")
             }
-            Self::UnexpectedRow { target, row } => {
-                write!(f, "{target}  not expected, but came out: {}", Value::Object(row.clone()))
+            Self::UnexpectedRow { target, row, by } => {
+                let (row, by) = (Value::Object(row.clone()), shown_by(by.as_ref()));
+                write!(f, "{target}  not expected, but came out: {row}{by}")
             }
-            Self::Cell { target, key, column, expected, got } => {
-                write!(f, "{target}  {}  {column}   expected {expected}  got {got}", shown(key))
+            Self::Cell { target, key, column, expected, got, by } => {
+                let (key, by) = (shown(key), shown_by(by.as_ref()));
+                write!(f, "{target}  {key}  {column}   expected {expected}  got {got}{by}")
             }
             Self::UnexpectedRejection(row) => {
                 let RejectedRow { table, plugin, code, detail, .. } = row;

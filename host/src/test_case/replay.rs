@@ -7,14 +7,15 @@ use std::time::Duration;
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::Field;
 use binlog::{FileSource, ReadOptions, ZeroDates as ReadZeroDates};
-use change::{Batch, ColumnType, LogSlice, Position, Rejected};
+use change::{Batch, ColumnType, LogSlice, Position, Rejected, Routing, Transformed};
 use lake::stored::text;
 use lake::{Deletes, Fold, FoldOptions, MemoryTables, TargetChanges};
-use plugin::{Chain, Engine};
+use plugin::{Chain, Engine, TablePlan};
 use serde_json::{Value, json};
 
 use super::case::{Case, CaseError};
 use super::content::{Content, RejectedRow, Row};
+use super::decider::Deciders;
 use super::expected::header_of;
 use crate::chain;
 use crate::error::CommandError;
@@ -50,6 +51,7 @@ pub fn replay(case: &Case, engine: &Engine, cut: Cut) -> Result<Content, Command
         tables: MemoryTables::new(),
         rejected: Vec::new(),
         changes: Vec::new(),
+        deciders: BTreeMap::new(),
     };
     while let Some(slice) = source.next()? {
         run.push(slice)?;
@@ -117,6 +119,7 @@ struct Run {
     tables: MemoryTables,
     rejected: Vec<RejectedRow>,
     changes: Vec<Value>,
+    deciders: BTreeMap<String, Deciders>,
 }
 
 impl Run {
@@ -131,6 +134,7 @@ impl Run {
             let transformed = self.chain.transform(&plan, batch)?;
             let rejected = transformed.rejected.iter().map(|r| rejected_row(batch, r));
             self.rejected.extend(rejected);
+            self.note_deciders(&plan, &transformed);
             batches.push(transformed);
         }
         let LogSlice { schema_change, end, resume, is_partial, definitions, .. } = slice;
@@ -149,6 +153,19 @@ impl Run {
             self.apply(work)?;
         }
         outcome.stop.map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    fn note_deciders(&mut self, plan: &TablePlan, transformed: &Transformed) {
+        let routes = match &transformed.routing {
+            Routing::Whole(route) => std::slice::from_ref(route),
+            Routing::PerImage { routes, .. } => routes,
+        };
+        for route in routes {
+            // A route that is no path is the fold's to refuse.
+            if let Ok(target) = self.manifest.sink.path_written.render(route) {
+                self.deciders.entry(target.to_string()).or_default().add(plan);
+            }
+        }
     }
 
     fn apply(&mut self, work: EpochWork) -> Result<(), RunError> {
@@ -170,6 +187,7 @@ impl Run {
             tables: tables.collect::<BTreeMap<_, _>>(),
             rejected: self.rejected,
             changes: self.changes,
+            deciders: self.deciders,
         }
     }
 }
