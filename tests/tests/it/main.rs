@@ -19,6 +19,7 @@ mod live;
 mod merge_schema;
 mod offline_cases;
 mod plugin;
+mod plugin_commands;
 mod positions;
 mod quickstart;
 mod record;
