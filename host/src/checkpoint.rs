@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use change::{Diagnose, Fault, Position};
+use change::{Diagnose, Fault, LoadState, Position};
 use lake::Durable;
 
 use crate::pipeline::schema_policy::SeenTables;
@@ -113,6 +114,9 @@ pub struct State {
     /// The manifest's `start` that the position stands for, until the first epoch is finished.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start: Option<String>,
+    /// How far the load of tables is; none where the pipeline loads none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load: Option<LoadState>,
 }
 
 /// The folder of one pipeline, held by this process until it is dropped.
@@ -181,6 +185,7 @@ impl Checkpoint {
             sources: SeenTables::default(),
             targets: BTreeMap::new(),
             start: Some(start.to_owned()),
+            load: None,
         })
     }
 
@@ -189,7 +194,7 @@ impl Checkpoint {
     /// # Errors
     /// Where the file cannot be written or synced.
     pub fn advance(&mut self, proof: &Durable, after: AfterEpoch) -> Result<(), CheckpointError> {
-        let AfterEpoch { epoch, resume, chain, sources, targets } = after;
+        let AfterEpoch { epoch, resume, chain, sources, targets, load } = after;
         self.store(State {
             form: FORM,
             pipeline: self.pipeline.clone(),
@@ -199,6 +204,7 @@ impl Checkpoint {
             sources,
             targets,
             start: None,
+            load: load.map(|load| LoadState::clone(&load)),
         })
     }
 
@@ -224,6 +230,8 @@ pub struct AfterEpoch {
     pub sources: SeenTables,
     /// The number of this pipeline's commits in each target, by path.
     pub targets: BTreeMap<String, i64>,
+    /// How far the load of tables is behind it.
+    pub load: Option<Arc<LoadState>>,
 }
 
 fn read(path: &Path, pipeline: &str) -> Result<Option<State>, CheckpointError> {
@@ -278,6 +286,7 @@ mod tests {
             sources: SeenTables::default(),
             targets: BTreeMap::from([("/lake/shop/orders".to_owned(), 7)]),
             start: None,
+            load: None,
         }
     }
 

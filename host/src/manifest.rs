@@ -83,8 +83,22 @@ pub struct SourceSettings {
     pub zero_dates: ZeroDates,
     /// Where a pipeline without a checkpoint begins.
     pub start: StartAt,
+    /// Whether the rows that tables have are loaded.
+    pub snapshot: Snapshot,
+    /// Rows a second that a load reads at most; none: as many as it can.
+    pub snapshot_rows_per_second: Option<u64>,
     /// A file with the definitions of tables as they are at that start.
     pub definitions: Option<PathBuf>,
+}
+
+/// Whether the rows that tables have are loaded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Snapshot {
+    /// No: the log is all there is.
+    #[default]
+    Never,
+    /// When the pipeline begins; from then on the log is followed.
+    Initial,
 }
 
 /// Where the log comes from.

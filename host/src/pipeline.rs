@@ -9,6 +9,7 @@ pub mod dead_letter;
 pub mod error;
 pub mod fold_step;
 pub mod given;
+pub mod load;
 pub mod meter;
 pub mod open;
 pub mod resume;

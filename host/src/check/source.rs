@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use binlog::live::{self, table_schemas};
+use binlog::live::{self, TableReader, table_schemas};
 use binlog::{BinlogError, FileSource, ReadOptions, ServerFacts, ServerOptions};
 use change::{Fault, Position, TableSchema};
 
 use super::progress::Begin;
 use super::{Finding, Severity};
-use crate::manifest::{Cascades, Manifest, ServerSettings, SourceFrom};
+use crate::manifest::{Cascades, Manifest, ServerSettings, Snapshot, SourceFrom};
 use crate::pipeline::open::{
     read_options, refuse_cascades, server_options, start_at_server, start_in_files,
 };
@@ -119,6 +119,7 @@ async fn server(
         }
     }
     let read = read_options(manifest);
+    findings.extend(load(manifest, &options, &read).await);
     match refuse_cascades(&options, &read).await {
         Ok(()) => {}
         Err(error) if settings.cascades == Cascades::Accept => findings.push(Finding::warning(
@@ -137,6 +138,23 @@ async fn server(
             Found::default()
         }
     }
+}
+
+/// What stands in the way of a load.
+async fn load(manifest: &Manifest, options: &ServerOptions, read: &ReadOptions) -> Option<Finding> {
+    if manifest.source.snapshot != Snapshot::Initial {
+        return None;
+    }
+    let begin = ServerFacts::read(options).await.ok()?.position?;
+    let tables = async { TableReader::open(options, read).await?.tables(&begin).await };
+    Some(match tables.await {
+        Ok(tables) => {
+            let rows = tables.iter().map(|table| table.rows).fold(0, u64::saturating_add);
+            let (tables, rows) = (tables.len(), grouped(rows));
+            Finding::ok("snapshot", format!("{tables} tables with about {rows} rows can be loaded"))
+        }
+        Err(error) => Finding::error("snapshot", error),
+    })
 }
 
 /// A finding where the log does not name columns and is read from before its end.

@@ -26,6 +26,7 @@ pub(crate) const SECTIONS: [(&str, &[&str]); 6] = [
             "start",
             "tables",
             "snapshot",
+            "snapshot-rows-per-second",
             "zero-dates",
             "definitions",
         ],

@@ -161,7 +161,7 @@ trigger = "5 parsecs"
 hots = "db.example"
 user = "sluice"
 tables = ["orders"]
-snapshot = "initial"
+snapshot = "initialy"
 
 [sink]
 path = "/lake/{db/{table}"
@@ -170,7 +170,7 @@ path = "/lake/{db/{table}"
         sluice.toml:5:11: `trigger` is not a duration: write a number above 0 with ms, s, m, h or d, such as "500ms" or "5s"
         sluice.toml:8:1: unknown key `hots` in [source]: did you mean `host`?
         sluice.toml:10:11: `orders` is not a table pattern: write `database.table`, with `*` for any text, or a regular expression between slashes
-        sluice.toml:11:12: the initial load is not built yet: write snapshot = "never" (the default for now) and start from the log
+        sluice.toml:11:12: `snapshot` has to be one of `never`, `initial`, `only`: did you mean `initial`?
         sluice.toml:14:8: `path` is not a path template: a placeholder is a name in braces, such as {table}
     "#);
 }
@@ -331,6 +331,23 @@ deletes = "mark"
 }
 
 #[test]
+fn a_load_takes_the_place_of_a_start_and_needs_a_server() {
+    let server = "host = \"db\"\nuser = \"u\"\nsnapshot = \"initial\"";
+    let manifest = parse(&with("source", server)).expect("the manifest is right");
+    assert_eq!(manifest.source.snapshot, Snapshot::Initial);
+    assert_eq!(manifest.source.start, StartAt::Latest);
+    let started = format!("{server}\nstart = \"earliest\"");
+    let recorded = "files = [\"a.binlog\"]\nsnapshot = \"initial\"";
+    let told = [started.as_str(), recorded].map(|text| problems(&with("source", text)));
+    insta::assert_snapshot!(told.join("\n"), @r#"
+    1 problem in sluice.toml
+    sluice.toml:8:9: a load begins at the end of the log: leave `start` out, or write snapshot = "never"
+    1 problem in sluice.toml
+    sluice.toml:6:12: recorded files have no tables to load: write snapshot = "never", or name a server
+    "#);
+}
+
+#[test]
 fn what_is_not_built_is_refused_by_name() {
     insta::assert_snapshot!(problems(r#"
 [pipeline]
@@ -352,7 +369,7 @@ mode = "append"
         sluice.toml:4:14: `checkpoint` has to be a local folder; object stores come later
         sluice.toml:7:1: `host` and `files` exclude each other: a log is read from recorded files or from a server
         sluice.toml:8:23: `timestamp` needs a point in time: write start = { timestamp = "2026-11-22T10:00:00Z" }, or seconds since 1970 as text
-        sluice.toml:9:12: the initial load is not built yet: write snapshot = "never" (the default for now) and start from the log
+        sluice.toml:9:12: a load without a stream is not built yet: write snapshot = "initial", and run it with --until-end
         sluice.toml:12:11: only deletes = "remove" (the default) is built: a deleted row leaves the target
         sluice.toml:14:8: `path` has to be a local path; object stores come later
         sluice.toml:15:8: only mode = "upsert" (the default) is built; a change log comes later

@@ -28,6 +28,14 @@ pub enum RunError {
     /// A plugin rejected a row, and its policy is to stop.
     #[error("plugin `{}` rejected a row of {} with code `{}` at {}", .0.plugin, .0.table, .0.code, .0.position)]
     Rejected(RejectedSummary),
+    /// Rows of a table cannot be brought together with its log.
+    #[error("table {table} cannot be loaded: {what}")]
+    Load {
+        /// The table.
+        table: TableName,
+        /// Why.
+        what: String,
+    },
     /// A statement that may change rows or columns in a way that the log does not tell.
     #[error("{kind:?} of {table} at {position}: {statement}{}", because(reason.as_deref()))]
     SchemaChange {
@@ -182,7 +190,7 @@ impl Diagnose for RunError {
             Self::DeadLetter { .. } => {
                 Some("make the checkpoint folder writable and free some space".to_owned())
             }
-            Self::DeadLetterText { .. } | Self::StagePanicked => {
+            Self::Load { .. } | Self::DeadLetterText { .. } | Self::StagePanicked => {
                 Some("report it with the log lines above".to_owned())
             }
         }

@@ -1,8 +1,9 @@
 //! Slices into epochs: what is folded together, and when it is committed.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use change::{Definitions, Position, TableName, TargetPath};
+use change::{Definitions, LoadState, Position, TableName, TargetPath};
 use lake::{Epoch, Fold, LakeError, Statement};
 
 use super::dead_letter::DeadLetter;
@@ -39,6 +40,10 @@ pub struct EpochWork {
     /// What statements of the epoch made of the definitions of tables, and behind what that holds: in log
     /// order, stored before the epoch's commits.
     pub definitions: Vec<(Position, Definitions)>,
+    /// How far the load of tables was when the epoch began.
+    pub load_before: Option<Arc<LoadState>>,
+    /// How far it is behind the epoch.
+    pub load: Option<Arc<LoadState>>,
 }
 
 impl EpochWork {
@@ -129,6 +134,10 @@ pub struct FoldStep {
     sources: SeenTables,
     doubted: Vec<TableName>,
     definitions: Vec<(Position, Definitions)>,
+    /// How far the load of tables was when the open epoch began.
+    load_before: Option<Arc<LoadState>>,
+    /// How far it is.
+    load: Option<Arc<LoadState>>,
 }
 
 impl FoldStep {
@@ -154,7 +163,16 @@ impl FoldStep {
             sources,
             doubted: Vec::new(),
             definitions: Vec::new(),
+            load_before: None,
+            load: None,
         }
+    }
+
+    /// Goes on with the load of tables where it is.
+    #[must_use]
+    pub fn loading(self, load: Option<LoadState>) -> Self {
+        let load = load.map(Arc::new);
+        Self { load_before: load.clone(), load, ..self }
     }
 
     /// Folds a slice into the open epoch, and closes it where a limit or a schema change says so.
@@ -169,6 +187,7 @@ impl FoldStep {
         self.dead_letters_bytes = self.dead_letters_bytes.saturating_add(letters.sum());
         self.dead_letters.extend(slice.dead_letters);
         self.sources.names.extend(slice.sources);
+        self.load = slice.load.or(self.load.take());
         let since = self.open.take().map_or_else(Instant::now, |open| open.since);
         let (resume, is_partial) = (slice.resume, slice.is_partial);
         let decided = slice.schema_change.map(|change| {
@@ -251,6 +270,8 @@ impl FoldStep {
         let doubted = std::mem::take(&mut self.doubted);
         let sources = self.sources.clone();
         let following = None;
+        let load = self.load.clone();
+        let load_before = std::mem::replace(&mut self.load_before, load.clone());
         Ok(Some(EpochWork {
             epoch,
             resume,
@@ -259,6 +280,8 @@ impl FoldStep {
             following,
             doubted,
             definitions,
+            load_before,
+            load,
         }))
     }
 

@@ -8,15 +8,16 @@ use binlog::{
     BinlogError, FileSource, ReadOptions, ServerOptions, Start, TlsMode, TlsOptions, UnknownXa,
     live,
 };
-use change::{Definitions, Position};
+use change::{Definitions, LoadState, Position};
 use lake::{Fold, FoldOptions, KeyIndexes, Lake, LakeOptions, Maintenance, NewColumns, Recovered};
 use plugin::Chain;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::RunOptions;
 use super::error::RunError;
 use super::fold_step::{EpochLimits, FoldStep};
 use super::given;
+use super::load::{LoadOptions, Loading};
 use super::meter::Meter;
 use super::resume::{self, Resume};
 use super::schema_history::SchemaHistory;
@@ -27,7 +28,9 @@ use super::source::{AnySource, LiveEnd, Reconnecting};
 use super::transform_step::TransformStep;
 use crate::chain;
 use crate::checkpoint::Checkpoint;
-use crate::manifest::{self, Cascades, KeyIndex, Manifest, ServerSettings, SourceFrom, StartAt};
+use crate::manifest::{
+    self, Cascades, KeyIndex, Manifest, ServerSettings, Snapshot, SourceFrom, StartAt,
+};
 
 /// Of the pipeline's memory, the share that an open epoch may hold. The epoch before it is written
 /// meanwhile, and gathering its rows takes as much again.
@@ -93,14 +96,16 @@ pub async fn open(manifest: &Manifest, options: &RunOptions) -> Result<Parts, Ru
     let recovered = lake.recovered().clone();
     let resume = resume::decide(state.as_ref(), &recovered, &digest)?;
     let known = known_definitions(manifest, options, &resume, &history)?;
-    let (source, begin) = open_source(manifest, options, &resume, known).await?;
+    let load = to_load(manifest, &resume);
+    let (source, begin) = open_source(manifest, options, &resume, known, load.clone()).await?;
     info!(position = %begin, resumed = resume.position.is_some(), "reading");
     if checkpoint.is_some() {
         history.begin(&begin, source.definitions(), resume.position.is_none()).await?;
     }
     let moving = resume::moving(&manifest.source.start);
-    if let (Some(checkpoint), None, AnySource::Live(_), Some(start)) =
-        (&mut checkpoint, &resume.position, &source, moving)
+    let is_live = !matches!(source, AnySource::Files(_));
+    if let (Some(checkpoint), None, true, Some(start)) =
+        (&mut checkpoint, &resume.position, is_live, moving)
     {
         // The next run begins here too, even where this one commits nothing.
         checkpoint.begin(begin.clone(), &start)?;
@@ -123,7 +128,8 @@ pub async fn open(manifest: &Manifest, options: &RunOptions) -> Result<Parts, Ru
         resume.epoch,
         begin,
         resume.sources,
-    );
+    )
+    .loading(load.or(resume.load));
     let transform = TransformStep::new(chain, manifest);
     let slices_bytes_max = manifest.pipeline.memory_bytes / SLICES_SHARE;
     Ok(Parts { source, transform, fold, sink, slices_bytes_max, meter: Arc::default() })
@@ -229,12 +235,29 @@ pub fn known_definitions(
     Ok(named.map_or_else(|| Ok(Definitions::default()), |path| given::definitions(path))?)
 }
 
+/// The load that a run has to begin or to go on with: that of a new pipeline, or what an earlier run left.
+fn to_load(manifest: &Manifest, resume: &Resume) -> Option<LoadState> {
+    let is_new = resume.epoch <= 1;
+    match (manifest.source.snapshot, &resume.load) {
+        (Snapshot::Initial, Some(state)) => (!state.is_finished).then(|| state.clone()),
+        (Snapshot::Initial, None) => is_new.then(LoadState::default),
+        (Snapshot::Never, Some(state)) if !state.is_finished => {
+            warn!(
+                "the load of the tables is not finished, and snapshot = \"never\": the rows that are left stay away"
+            );
+            None
+        }
+        (Snapshot::Never, _) => None,
+    }
+}
+
 /// The source and the position that it begins at.
 async fn open_source(
     manifest: &Manifest,
     options: &RunOptions,
     resume: &Resume,
     definitions: Definitions,
+    load: Option<LoadState>,
 ) -> Result<(AnySource, Position), RunError> {
     let mut read = ReadOptions { definitions, ..read_options(manifest) };
     if resume.epoch > 1 {
@@ -256,10 +279,19 @@ async fn open_source(
                 refuse_cascades(&server, &read).await?;
             }
             let end = if options.until_end { LiveEnd::Now } else { LiveEnd::Never };
-            let source = Reconnecting::connect(server, start, end, read).await?;
+            // A load decides by itself where such a run ends.
+            let stream_end = if load.is_some() { LiveEnd::Never } else { end };
+            let connected = Reconnecting::connect(server.clone(), start, stream_end, read.clone());
+            let source = connected.await?;
             let begin = resume.position.clone().or_else(|| source.position());
             let begin = begin.unwrap_or_else(|| Position::at("", 0));
-            Ok((AnySource::Live(Box::new(source)), begin))
+            let Some(load) = load else {
+                return Ok((AnySource::Live(Box::new(source)), begin));
+            };
+            let rows_per_second = manifest.source.snapshot_rows_per_second;
+            let options = LoadOptions { rows_per_second, end };
+            let loading = Loading::begin(source, server, read, load, options).await?;
+            Ok((AnySource::Loading(Box::new(loading)), begin))
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use change::{Position, TargetPath};
+use change::{LoadState, Position, TargetPath};
 use lake::{Recovered, RecoveredTarget};
 
 use super::error::RunError;
@@ -22,6 +22,8 @@ pub struct Resume {
     pub epoch: u64,
     /// Source tables that had rows.
     pub sources: SeenTables,
+    /// How far the load of tables is; none where there was none.
+    pub load: Option<LoadState>,
 }
 
 /// Decides from what the checkpoint and the targets know.
@@ -43,6 +45,10 @@ pub fn decide(
     Ok(Resume {
         position: position.cloned(),
         epoch: last.saturating_add(1),
+        load: match state {
+            Some(state) if state.epoch >= recovered.epoch => state.load.clone(),
+            _ => recovered.load.clone(),
+        },
         sources: match state {
             Some(state) => seen_by_both(state, recovered),
             None => seen_by_targets(recovered),

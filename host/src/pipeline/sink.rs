@@ -1,8 +1,9 @@
 //! Where epochs end: the tables and the checkpoint, or memory.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use change::{ColumnType, Position, TargetPath};
+use change::{ColumnType, LoadState, Position, TargetPath};
 use lake::stored::text;
 use lake::{Durable, Lake, MemoryTables, TargetChanges};
 use serde_json::{Map, Value};
@@ -106,6 +107,7 @@ impl TableSink {
         epoch: u64,
         resume: &Option<Position>,
         sources: &SeenTables,
+        load: &Option<Arc<LoadState>>,
     ) -> Result<(), RunError> {
         let targets = self.lake.counters();
         let targets = targets.map(|(path, n)| (resume::below(path, &self.prefix), n));
@@ -115,6 +117,7 @@ impl TableSink {
             chain: self.digest.clone(),
             sources: sources.clone(),
             targets: targets.collect::<BTreeMap<_, _>>(),
+            load: load.clone(),
         };
         Ok(self.checkpoint.advance(proof, after)?)
     }
@@ -131,16 +134,17 @@ impl Sink for TableSink {
         if !work.doubted.is_empty() {
             self.lake.doubt(&work.doubted);
         }
-        let resume = work.resume;
+        let (resume, load) = (work.resume, work.load);
+        self.lake.carry(work.load_before);
         let proof = self.lake.commit(work.epoch).await?;
-        self.advance(&proof, epoch, &resume, &work.sources)?;
+        self.advance(&proof, epoch, &resume, &work.sources, &load)?;
         if let Some(Following { statement, position, text, sources }) = work.following {
             // A statement that a target refuses is where the next run begins: there the operator may
             // accept it.
             let edited = self.lake.edit(statement).await;
             let cannot = |source| RunError::Follow { position, statement: text, source };
             let proof = edited.map_err(cannot)?;
-            self.advance(&proof, epoch, &resume, &sources)?;
+            self.advance(&proof, epoch, &resume, &sources, &load)?;
         }
         // Without the checkpoint a run goes on where the targets say, which is never past it.
         let floor = self.lake.all_durable().or_else(|| {

@@ -9,6 +9,7 @@ use change::{Definitions, Diagnose, LogSlice, Position, Retry};
 use tracing::{info, warn};
 
 use super::error::RunError;
+use super::load::Loading;
 
 /// Pauses between attempts to reach the server again; the last one is kept to.
 const RECONNECT_PAUSES: [Duration; 6] = [
@@ -50,6 +51,8 @@ pub enum AnySource {
     Files(Box<FileSource>),
     /// A server.
     Live(Box<Reconnecting>),
+    /// A server whose tables are being loaded.
+    Loading(Box<Loading>),
 }
 
 impl AnySource {
@@ -59,6 +62,7 @@ impl AnySource {
         match self {
             Self::Files(files) => files.definitions(),
             Self::Live(live) => &live.options.definitions,
+            Self::Loading(loading) => &loading.stream().options.definitions,
         }
     }
 }
@@ -68,13 +72,14 @@ impl Source for AnySource {
         match self {
             Self::Files(files) => Ok(files.next()?),
             Self::Live(live) => live.next().await,
+            Self::Loading(loading) => loading.next().await,
         }
     }
 
     fn progress(&self) -> SourceProgress {
         match self {
             Self::Files(files) => SourceProgress { bytes_total: Some(files.progress().1) },
-            Self::Live(_) => SourceProgress::default(),
+            Self::Live(_) | Self::Loading(_) => SourceProgress::default(),
         }
     }
 }
@@ -136,6 +141,18 @@ impl Reconnecting {
         self.live.as_ref().map(LiveSource::position)
     }
 
+    /// Whether it has a connection; one that was lost is made again by [`Self::next`].
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.live.is_some()
+    }
+
+    /// Where the reading is, where everything up to there is handed out.
+    #[must_use]
+    pub fn drained(&self) -> Option<Position> {
+        self.live.as_ref().filter(|live| live.is_drained()).map(LiveSource::position)
+    }
+
     async fn reconnect(&self) -> Result<LiveSource, BinlogError> {
         let start = self.start.clone();
         LiveSource::connect(&self.server, start, self.until.clone(), self.options.clone()).await
@@ -153,7 +170,7 @@ impl Reconnecting {
         self.has_learnt = false;
     }
 
-    async fn next(&mut self) -> Result<Option<LogSlice>, RunError> {
+    pub(super) async fn next(&mut self) -> Result<Option<LogSlice>, RunError> {
         let mut attempts = 0;
         loop {
             let outcome = match self.live.as_mut() {

@@ -1,8 +1,12 @@
 //! One slice through the chain of plugins.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
-use change::{Batch, Definitions, LogSlice, Position, SchemaChange, TableName, Transformed};
+use change::{
+    Batch, Definitions, KeyProof, LoadState, LogSlice, OutputSchema, Position, SchemaChange,
+    TableName, Transformed,
+};
 use plugin::{Chain, TableSettings, WithoutKey};
 
 use super::dead_letter::DeadLetter;
@@ -25,6 +29,8 @@ pub struct TransformedSlice {
     pub is_partial: bool,
     /// See [`LogSlice::definitions`].
     pub definitions: Option<Definitions>,
+    /// See [`LogSlice::load`].
+    pub load: Option<Arc<LoadState>>,
     /// Source tables that had rows for a target.
     pub sources: Vec<TableName>,
 }
@@ -75,11 +81,17 @@ impl TransformStep {
                 self.excluded.remove(name);
                 sources.push(name.clone());
             }
-            let transformed = self.chain.transform(&plan, batch)?;
+            let mut transformed = self.chain.transform(&plan, batch)?;
+            if slice.load.is_some() && transformed.schema.key_proof == KeyProof::Source {
+                // A row that is loaded may be there already, which one that the log inserts is not.
+                let schema = OutputSchema::clone(&transformed.schema);
+                let key_proof = KeyProof::Trusted;
+                transformed.schema = Arc::new(OutputSchema { key_proof, ..schema });
+            }
             self.set_aside(batch, &transformed, &mut dead_letters)?;
             batches.push(transformed);
         }
-        let LogSlice { mut schema_change, end, resume, is_partial, definitions, .. } = slice;
+        let LogSlice { mut schema_change, end, resume, is_partial, definitions, load, .. } = slice;
         if let Some(change) = &mut schema_change {
             change.receives.retain(|table| !self.excluded.contains(table));
         }
@@ -91,6 +103,7 @@ impl TransformStep {
             resume,
             is_partial,
             definitions,
+            load,
             sources,
         })
     }

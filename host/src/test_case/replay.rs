@@ -146,6 +146,7 @@ impl Run {
             resume,
             is_partial,
             definitions,
+            load: None,
             sources,
         };
         let outcome = self.fold.push(slice)?;

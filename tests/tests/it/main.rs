@@ -16,6 +16,7 @@ mod definitions;
 mod end_to_end;
 mod full_disk;
 mod live;
+mod load;
 mod merge_schema;
 mod offline_cases;
 mod plugin;

@@ -12,8 +12,12 @@ use change::{Diagnose, Fault, Retry, TableName};
 pub use crate::capture::SpillError;
 pub use crate::decode_error::{DecodeError, ValueFault};
 pub use crate::event::EventKind;
+pub use load::LoadFault;
 pub use server::{ServerCause, ServerFailure};
 
+use load::of_table;
+
+mod load;
 pub(crate) mod server;
 
 /// A place in a log.
@@ -57,6 +61,16 @@ pub enum BinlogError {
         /// Why.
         #[source]
         source: io::Error,
+    },
+    /// Tables cannot be loaded.
+    #[error("{address}: {}{fault}", of_table(table.as_ref()))]
+    Load {
+        /// `host:port`.
+        address: String,
+        /// The table; none where it is the server.
+        table: Option<TableName>,
+        /// Why.
+        fault: LoadFault,
     },
     /// There is no file to read.
     #[error("no binlog file was given")]
@@ -258,6 +272,21 @@ impl BinlogError {
     }
 }
 
+impl BinlogError {
+    /// Whether a table was asked for as it is not any more: a column or the table itself is gone, or it
+    /// was changed under a snapshot.
+    #[must_use]
+    pub fn is_another_table(&self) -> bool {
+        match self {
+            Self::Server(failure) => failure.code().is_some_and(|code| OTHER_TABLE.contains(&code)),
+            _ => false,
+        }
+    }
+}
+
+/// The servers' errors for an unknown table, an unknown column, and a table that a snapshot does not know.
+const OTHER_TABLE: [u16; 3] = [1146, 1054, 1412];
+
 impl Diagnose for BinlogError {
     fn hint(&self) -> Option<String> {
         let hint = match self {
@@ -281,6 +310,7 @@ impl Diagnose for BinlogError {
             }
             Self::Decode(failure) => return failure.source.hint(),
             Self::Unsupported { remedy, .. } => remedy,
+            Self::Load { fault, .. } => fault.hint(),
             Self::StatementFormat { .. } => {
                 "set binlog_format = ROW on the server, reconnect the sessions that write, \
                  and start behind this position with the tables rebuilt"
@@ -331,6 +361,7 @@ impl Diagnose for BinlogError {
             | Self::Spill { .. }
             | Self::StatementFormat { .. }
             | Self::AnotherLog { .. }
+            | Self::Load { .. }
             | Self::Unsupported { .. } => Fault::Environment,
             Self::Decode(failure) => failure.source.fault(),
             Self::Server(failure) => failure.fault(),

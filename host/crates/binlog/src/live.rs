@@ -33,8 +33,10 @@ mod facts;
 mod logs;
 mod record;
 mod request;
+mod rows;
 
 pub use catalog::{Cascade, cascades, table_schemas};
+pub use rows::{Chunk, LoadTable, TableReader};
 
 /// XA transactions that are prepared and neither committed nor rolled back.
 #[derive(Default)]
@@ -146,6 +148,13 @@ impl LiveSource {
     #[must_use]
     pub fn position(&self) -> Position {
         self.reader.position()
+    }
+
+    /// Whether everything up to [`Self::position`] is handed out.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        let reader = &self.reader;
+        !reader.is_handing_out() && !reader.has_slice() && reader.open_group().is_none()
     }
 
     /// Takes out the XA transactions that are prepared and not ended, for [`Self::hold`] of the source

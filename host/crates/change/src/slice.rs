@@ -1,8 +1,11 @@
 //! What a reader of a log hands on at once: whole transactions, or some consecutive batches of one that
 //! is too large for that.
 
+use std::sync::Arc;
+
 use crate::batch::Batch;
 use crate::definition::{ColumnDefinition, Definitions};
+use crate::load::LoadState;
 use crate::partition::IntegerSet;
 use crate::position::Position;
 use crate::schema::TableName;
@@ -186,6 +189,9 @@ pub struct LogSlice {
     /// The definitions of all tables behind it, where they differ from those before it. The statement that
     /// changed them is its last transaction.
     pub definitions: Option<Definitions>,
+    /// How far the load of tables is behind it, where the slice is a part of that: its batches are rows that
+    /// tables had, not changes.
+    pub load: Option<Arc<LoadState>>,
     /// Bytes of log that it came from, those of other tables included.
     pub log_bytes: u64,
     /// Commit time of its last transaction, microseconds since 1970-01-01T00:00Z.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use change::{PathTemplate, Position, TableName, TargetPath};
+use change::{LoadState, PathTemplate, Position, TableName, TargetPath};
 use futures::StreamExt;
 
 use crate::changes::TargetChanges;
@@ -223,6 +223,8 @@ pub struct Lake {
     store: StoreOptions,
     tables: BTreeMap<TargetPath, Table>,
     recovered: Recovered,
+    /// How far the load of tables was when the next epoch begins.
+    load: Option<Arc<LoadState>>,
     /// A commit failed half-way: what is in the tables is known only after they are read again.
     broken: bool,
 }
@@ -259,7 +261,7 @@ impl Lake {
         drop(opened);
         failed.map_or(Ok(()), Err)?;
         let recovered = Recovered::of(tables.values());
-        Ok(Self { shared, store, tables, recovered, broken: false })
+        Ok(Self { shared, store, tables, recovered, load: None, broken: false })
     }
 
     pub(crate) fn settings(options: &LakeOptions) -> Settings {
@@ -292,6 +294,12 @@ impl Lake {
         Recovered::of(self.tables.values()).all_durable
     }
 
+    /// Says how far the load of tables was when the next epoch began: each of its commits carries that, so that
+    /// what it says is loaded lies in commits before it.
+    pub fn carry(&mut self, load: Option<Arc<LoadState>>) {
+        self.load = load;
+    }
+
     /// Commits an epoch: one atomic commit for each target in `changes`, in their order, and small
     /// ones for targets that have been quiet too long.
     ///
@@ -310,7 +318,8 @@ impl Lake {
         }
         self.broken = true;
         marker::pass(marker::COMMIT_BEGIN);
-        let step = Step { epoch: number, covered: end.clone(), all_durable };
+        let step =
+            Step { epoch: number, covered: end.clone(), all_durable, load: self.load.clone() };
         let changes = self.open_targets(changes).await?;
         let mut prepared = self.prepare(&changes).await?;
         for (i, changes) in changes.iter().enumerate() {
@@ -349,7 +358,8 @@ impl Lake {
         self.check_sound()?;
         let Statement { number, all_durable, end, edits } = statement;
         self.broken = true;
-        let step = Step { epoch: number, covered: end.clone(), all_durable };
+        let step =
+            Step { epoch: number, covered: end.clone(), all_durable, load: self.load.clone() };
         for (at, edit) in edits.iter().enumerate() {
             if at > 0 {
                 marker::pass(marker::EDIT_BETWEEN_TARGETS);

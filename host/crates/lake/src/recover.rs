@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use change::{PathTemplate, Position, TargetPath};
+use change::{LoadState, PathTemplate, Position, TargetPath};
 use deltalake::ObjectStoreError;
 use object_store::path::Path as StorePath;
 
@@ -46,6 +46,8 @@ pub struct Recovered {
     pub all_durable: Option<Position>,
     /// The greatest epoch number; the next one is greater.
     pub epoch: u64,
+    /// How far the load of tables was when that epoch began; none where it is not known or there was none.
+    pub load: Option<LoadState>,
 }
 
 impl Recovered {
@@ -57,6 +59,9 @@ impl Recovered {
                 && recovered.all_durable.as_ref().is_none_or(|known| found.reaches(known))
             {
                 recovered.all_durable = Some(found.clone());
+            }
+            if progress.epoch >= recovered.epoch && progress.load.is_some() {
+                recovered.load.clone_from(&progress.load);
             }
             recovered.epoch = recovered.epoch.max(progress.epoch);
             let target = RecoveredTarget {

@@ -37,7 +37,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
-use change::Position;
+use change::{LoadState, Position};
 use deltalake::kernel::{Action, Add};
 use serde_json::{Map, Value};
 
@@ -107,6 +107,8 @@ pub(crate) struct Step {
     pub(crate) epoch: u64,
     pub(crate) covered: Position,
     pub(crate) all_durable: Position,
+    /// How far the load of tables was when the epoch began; none where the pipeline loads none.
+    pub(crate) load: Option<Arc<LoadState>>,
 }
 
 /// What a log entry does to the list of files.
@@ -191,6 +193,9 @@ impl Table {
             next.epoch = step.epoch.max(next.epoch);
             next.covered = further(next.covered, &step.covered);
             next.all_durable = further(next.all_durable, &step.all_durable);
+            if let Some(load) = &step.load {
+                next.load = Some(LoadState::clone(load));
+            }
         }
         next
     }

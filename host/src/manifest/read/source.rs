@@ -9,7 +9,7 @@ use crate::manifest::secret::Secret;
 use crate::manifest::section::{Patterns, Section};
 use crate::manifest::tree::Value;
 use crate::manifest::{
-    Cascades, ServerSettings, SourceFrom, SourceSettings, StartAt, TlsMode, ZeroDates,
+    Cascades, ServerSettings, Snapshot, SourceFrom, SourceSettings, StartAt, TlsMode, ZeroDates,
 };
 use crate::moment;
 
@@ -45,20 +45,29 @@ pub(super) fn read(
     let zero_dates = [("error", ZeroDates::Error), ("null", ZeroDates::Null)];
     let zero_dates = section.choice("zero-dates", &zero_dates).unwrap_or(ZeroDates::Error);
     let definitions = section.text("definitions").map(|path| below(folder, &path.text));
-    let (from, start) = match purpose {
-        Purpose::Test => (Some(SourceFrom::Files(Vec::new())), Some(StartAt::Earliest)),
+    let (from, start, snapshot) = match purpose {
+        Purpose::Test => {
+            (Some(SourceFrom::Files(Vec::new())), Some(StartAt::Earliest), Some(Snapshot::Never))
+        }
         Purpose::Run => {
             keys::refuse_unknown("source", section.table, section.problems);
-            refuse_snapshot(section);
-            (from(section, folder), start(section))
+            let snapshot = snapshot(section);
+            let start = match snapshot {
+                Some(Snapshot::Initial) => Some(StartAt::Latest),
+                _ => start(section),
+            };
+            (from(section, folder), start, snapshot)
         }
     };
+    let snapshot_rows_per_second = section.number("snapshot-rows-per-second", 1, u64::MAX);
     Some(SourceSettings {
         from: from?,
         tables: matcher,
         tables_written: written,
         zero_dates,
         start: start?,
+        snapshot: snapshot?,
+        snapshot_rows_per_second,
         definitions,
     })
 }
@@ -219,16 +228,37 @@ fn start_at(section: &Section<'_>) -> Option<StartAt> {
     Some(StartAt::File { file: file?.text.clone(), offset: offset? })
 }
 
-fn refuse_snapshot(section: &Section<'_>) {
-    #[derive(Clone, Copy, PartialEq)]
-    enum Snapshot {
-        Never,
-        NotBuilt,
+fn snapshot(section: &Section<'_>) -> Option<Snapshot> {
+    #[derive(Clone, Copy)]
+    enum Word {
+        Built(Snapshot),
+        Only,
     }
-    let choices =
-        [("never", Snapshot::Never), ("initial", Snapshot::NotBuilt), ("only", Snapshot::NotBuilt)];
-    if section.choice("snapshot", &choices) == Some(Snapshot::NotBuilt) {
-        let message = "the initial load is not built yet: write snapshot = \"never\" (the default for now) and start from the log";
+    let choices = [
+        ("never", Word::Built(Snapshot::Never)),
+        ("initial", Word::Built(Snapshot::Initial)),
+        ("only", Word::Only),
+    ];
+    let snapshot = match section.choice("snapshot", &choices) {
+        Some(Word::Built(snapshot)) => snapshot,
+        Some(Word::Only) => {
+            let message = "a load without a stream is not built yet: write snapshot = \"initial\", and run it with --until-end";
+            section.refuse("snapshot", message);
+            return None;
+        }
+        None => Snapshot::Never,
+    };
+    if snapshot == Snapshot::Initial && section.entry("files").is_some() {
+        let message =
+            "recorded files have no tables to load: write snapshot = \"never\", or name a server";
         section.refuse("snapshot", message);
+        return None;
     }
+    if snapshot == Snapshot::Initial && section.entry("start").is_some() {
+        let message =
+            "a load begins at the end of the log: leave `start` out, or write snapshot = \"never\"";
+        section.refuse("start", message);
+        return None;
+    }
+    Some(snapshot)
 }

@@ -41,6 +41,7 @@ fn slice(end: u64, resume: Option<u64>, edits: Option<Vec<ColumnEdit>>) -> Trans
         before: at(end - 20),
     });
     TransformedSlice {
+        load: None,
         batches: Vec::new(),
         dead_letters: Vec::new(),
         schema_change,

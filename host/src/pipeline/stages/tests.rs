@@ -56,6 +56,7 @@ fn slice(end: u64, changes: &[(ImageKind, i64, &str)]) -> LogSlice {
     ];
     let images = Arc::new(Images::new(kinds, vec![mark]).expect("in order"));
     LogSlice {
+        load: None,
         batches: vec![Batch::new(schema(), columns, images).expect("fits")],
         schema_change: None,
         end: Position::at("log.000001", end),

@@ -80,6 +80,14 @@ impl ServerFailure {
         Self { address: address.to_owned(), cause, source }
     }
 
+    /// The number of the server's error.
+    pub(crate) fn code(&self) -> Option<u16> {
+        match &self.source {
+            Some(Error::Server(said)) => Some(said.code),
+            _ => None,
+        }
+    }
+
     fn what(&self) -> &'static str {
         match self.cause {
             ServerCause::Unreachable => "the server cannot be reached",

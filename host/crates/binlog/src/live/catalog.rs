@@ -46,6 +46,13 @@ pub async fn table_schemas(
     options: &ReadOptions,
 ) -> Result<Vec<TableSchema>, BinlogError> {
     let mut connection = Connection::open(server).await?;
+    schemas(&mut connection, options).await
+}
+
+pub(super) async fn schemas(
+    connection: &mut Connection,
+    options: &ReadOptions,
+) -> Result<Vec<TableSchema>, BinlogError> {
     let version = connection.rows::<String>("SELECT VERSION()").await?;
     let vendor = Vendor::of_version(version.first().map(String::as_str).unwrap_or_default());
     let mut tables: BTreeMap<TableName, TableSchema> = BTreeMap::new();

@@ -99,6 +99,11 @@ impl Connection {
         outcome.map_err(|failure| failure.into_error(&self.address))
     }
 
+    /// The driver's connection, for what this one has no question for.
+    pub(super) fn conn(&mut self) -> &mut Conn {
+        &mut self.conn
+    }
+
     /// The connection itself.
     pub(crate) fn into_inner(self) -> Conn {
         self.conn

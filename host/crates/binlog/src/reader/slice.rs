@@ -55,6 +55,7 @@ impl Reader {
         Ok(LogSlice {
             definitions: if is_partial { None } else { self.history.take_changed() },
             batches,
+            load: None,
             schema_change: fill.schema_change,
             end,
             resume: self.oldest_prepared(),

@@ -55,6 +55,13 @@ impl Charset {
         CHARSETS.iter().find(holds)
     }
 
+    /// By its name, in the server's words.
+    pub(crate) fn of_name(name: &str) -> Option<&'static Self> {
+        // The older name of the one with three bytes.
+        let name = if name == "utf8" { "utf8mb3" } else { name };
+        CHARSETS.iter().find(|charset| charset.name == name)
+    }
+
     /// Its name, in the server's words.
     pub(crate) fn name(&self) -> &'static str {
         self.name

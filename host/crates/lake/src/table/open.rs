@@ -126,6 +126,7 @@ fn beginning(pipeline: &str, lookups: Lookups) -> Progress {
         all_durable: None,
         chain: String::new(),
         lookups,
+        load: None,
         sources: None,
         vacant: false,
     }

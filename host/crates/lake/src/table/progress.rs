@@ -4,7 +4,7 @@
 //! numbers in `txn` actions, which survive when old log entries are deleted. The second form has no
 //! GTIDs: it stands in only where the first is lost.
 
-use change::{LogFile, Position};
+use change::{LoadState, LogFile, Position};
 use deltalake::kernel::Transaction;
 use serde::{Deserialize, Serialize};
 
@@ -49,6 +49,9 @@ pub(crate) struct Progress {
     /// place of all that is there.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) vacant: bool,
+    /// How far the load of the pipeline's tables was when the epoch began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) load: Option<LoadState>,
 }
 
 /// Why a position has no numeric form.
@@ -101,6 +104,7 @@ impl Progress {
             lookups: Lookups::Always,
             sources: None,
             vacant: false,
+            load: None,
         })
     }
 }
@@ -197,6 +201,7 @@ mod tests {
             lookups: Lookups::WhereNeeded,
             sources: None,
             vacant: false,
+            load: None,
         };
         let mut all = progress.transactions(20).expect("fits");
         // What is left of the server before it was reset.
