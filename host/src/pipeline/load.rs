@@ -218,6 +218,9 @@ impl Loading {
 
     /// Gives every idle worker something to do.
     fn ask(&mut self) -> Result<(), RunError> {
+        if self.workers.iter().any(|place| place.worker.is_gone()) {
+            return Err(RunError::StagePanicked);
+        }
         // What is inside of an open transaction is not noted for a chunk that is asked for now.
         if self.is_partial || Instant::now() < self.not_before {
             return Ok(());

@@ -71,8 +71,13 @@ impl Worker {
         Self { questions }
     }
 
+    /// Whether it has ended, which only a panic makes it do.
+    pub(super) fn is_gone(&self) -> bool {
+        self.questions.is_closed()
+    }
+
     pub(super) fn ask(&self, ticket: u64, question: Question, seen: Position) {
-        // A worker that is gone has said why.
+        // A worker that is gone is found out before the next question.
         let _ = self.questions.send(Asked { ticket, question, seen });
     }
 }
