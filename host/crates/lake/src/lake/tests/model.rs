@@ -218,7 +218,7 @@ impl World {
             table.be_a_guest_for_test();
             // Of columns that it does not know it does nothing.
             let changes = changes.in_types_of(table.columns()).expect("fits");
-            let step = Step { epoch: 0, covered: at(0), all_durable: at(0) };
+            let step = Step { epoch: 0, covered: at(0), all_durable: at(0), load: None };
             // It does not believe that a key is new.
             let changes = TargetChanges {
                 rows_inserted: arrow_buffer::BooleanBuffer::new_unset(changes.rows.num_rows()),
