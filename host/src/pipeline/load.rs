@@ -1,4 +1,4 @@
-//! A source that loads tables while it follows the log (`docs/adr/0009-load-beside-the-log.md`).
+//! A source that loads tables while it follows the log (`docs/adr/0010-load-beside-the-log.md`).
 //!
 //! Rows come in chunks by key and go on as slices among those of the log. A chunk is asked for at a point that
 //! the stream has passed, and sees at least that; from then on the keys that the stream changes are noted.
