@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-TARGETS=(file events rows value text json json-changes payload packed statement gtids)
+TARGETS=(file events rows value text json json-changes payload packed statement definitions definitions-file gtids)
 : "${CARGO_TARGET_DIR:=${XDG_CACHE_HOME:-$HOME/.cache}/sluice/target}"
 export CARGO_TARGET_DIR
 # An input that takes longer than this, or more memory, is a finding.
@@ -25,7 +25,7 @@ one() {
     -artifact_prefix="target/fuzz/found/$target-" -verbosity=1 -print_final_stats=1 >"$log" 2>&1; then
     awk -v target="$target" '/ cov: /{for (i = 1; i < NF; i++) if ($i == "cov:") cov = $(i + 1)}
       /^stat::number_of_executed_units/{runs = $2} /^stat::new_units_added/{new = $2}
-      END{printf "%-13s %10d runs, %6d branches, %5d new inputs: nothing found\n", target, runs, cov, new}' "$log"
+      END{printf "%-16s %10d runs, %6d branches, %5d new inputs: nothing found\n", target, runs, cov, new}' "$log"
   else
     echo "$target: FOUND something"
     grep -vE '^(#|stat::)' "$log" | tail -n 40

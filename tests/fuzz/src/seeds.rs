@@ -58,6 +58,10 @@ pub(crate) fn seeds(target: &str) -> io::Result<Vec<Vec<u8>>> {
             "events" => framed(vendor, &log),
             "rows" => rows(vendor, &log),
             "statement" => statements(vendor, &log),
+            "definitions" => defined_rows(vendor, &log),
+            "definitions-file" => {
+                created(&log).iter().map(|text| [b"USE c;\n", *text].concat()).collect()
+            }
             "packed" => framed_rows(&log),
             "payload" => of_type(TRANSACTION_PAYLOAD, &log),
             _ => Vec::new(),
@@ -134,14 +138,52 @@ fn rows(vendor: u8, log: &[u8]) -> Vec<Vec<u8>> {
     seeds
 }
 
+/// The statements of a log that make tables.
+fn created(log: &[u8]) -> Vec<&[u8]> {
+    let queries = events_of(log).into_iter().filter(|(kind, _)| *kind == QUERY);
+    let texts = queries.filter_map(|(_, body)| text_of(body));
+    texts.filter(|text| text.starts_with(b"CREATE TABLE")).collect()
+}
+
+/// Row events with their table map and the statement that made their table.
+fn defined_rows(vendor: u8, log: &[u8]) -> Vec<Vec<u8>> {
+    let created = created(log);
+    let mut map: &[u8] = &[];
+    let mut seeds = Vec::new();
+    for (kind, body) in events_of(log) {
+        if kind == TABLE_MAP {
+            map = body;
+        }
+        let Some(which) = ROW_EVENTS.iter().position(|event| *event == kind) else { continue };
+        // Id, flags, the database's name behind its length, then that of the table.
+        let name = map.get(8).and_then(|database| map.get(10 + usize::from(*database)..));
+        let name = name.and_then(|rest| rest.get(1..1 + usize::from(*rest.first()?)));
+        let Some(name) = name else { continue };
+        let is_its = |text: &&&[u8]| text.windows(name.len()).any(|word| word == name);
+        let Some(statement) = created.iter().find(is_its) else { continue };
+        let (Ok(which), Ok(told), Ok(length)) =
+            (u8::try_from(which), u16::try_from(statement.len()), u16::try_from(map.len()))
+        else {
+            continue;
+        };
+        let front = [&[vendor, which][..], &told.to_le_bytes(), statement].concat();
+        seeds.push([&front[..], &length.to_le_bytes(), map, body].concat());
+    }
+    seeds
+}
+
+/// The text of a statement's event.
+fn text_of(body: &[u8]) -> Option<&[u8]> {
+    // Slave id, time, length of the database, error, length of the variables.
+    let database = usize::from(*body.get(8)?);
+    let variables = body.get(11..13)?.try_into().map(u16::from_le_bytes).ok()?;
+    body.get(13 + usize::from(variables) + database + 1..)
+}
+
 fn statements(vendor: u8, log: &[u8]) -> Vec<Vec<u8>> {
-    let texts = of_type(QUERY, log).into_iter().filter_map(|body| {
-        // Slave id, time, length of the database, error, length of the variables.
-        let database = usize::from(*body.get(8)?);
-        let variables = body.get(11..13)?.try_into().map(u16::from_le_bytes).ok()?;
-        let text = body.get(13 + usize::from(variables) + database + 1..)?;
-        Some([&[vendor], text].concat())
-    });
+    let bodies = of_type(QUERY, log);
+    let texts = bodies.iter().filter_map(|body| text_of(body));
+    let texts = texts.map(|text| [&[vendor], text].concat());
     texts.collect()
 }
 

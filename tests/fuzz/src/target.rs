@@ -21,7 +21,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 13] = [
     Target { name: "file", run: file },
     Target { name: "events", run: events },
     Target { name: "rows", run: rows },
@@ -32,6 +32,8 @@ pub const TARGETS: [Target; 11] = [
     Target { name: "payload", run: payload },
     Target { name: "packed", run: packed },
     Target { name: "statement", run: statement },
+    Target { name: "definitions", run: definitions },
+    Target { name: "definitions-file", run: definitions_file },
     Target { name: "gtids", run: gtids },
 ];
 
@@ -129,6 +131,30 @@ fn statement(bytes: &[u8]) -> usize {
     let (head, text) = first(bytes);
     let log = Log::of(head).query(text).query(b"BEGIN").query(text).query(b"COMMIT");
     read(log, head)
+}
+
+/// Vendor, which kind of row event, length of a statement (two bytes), the statement, length of the table map, table
+/// map, row event: rows of a table of which only the statement tells names, labels, keys and defaults.
+fn definitions(bytes: &[u8]) -> usize {
+    let (head, rest) = first(bytes);
+    let (kind, rest) = first(rest);
+    let (statement, rest) = split(rest);
+    let (map, rows) = split(rest);
+    let kind = ROW_EVENTS.get(usize::from(kind) % ROW_EVENTS.len()).copied().unwrap_or(WRITE_ROWS);
+    read(Log::of(head).query(statement).rows(&of_table(map), kind, &of_table(rows)), head)
+}
+
+/// A file of definitions: what can be read reads back from its own text.
+fn definitions_file(bytes: &[u8]) -> usize {
+    let Ok(text) = std::str::from_utf8(bytes) else { return 0 };
+    match binlog::definition::parse(text) {
+        Ok(known) => {
+            let written = binlog::definition::to_text(known.clone()).expect("text of definitions");
+            assert_eq!(binlog::definition::parse(&written).expect("its own text"), known);
+        }
+        Err(error) => assert!(!error.to_string().is_empty()),
+    }
+    0
 }
 
 /// The text of a GTID set: what can be read reads back from its own text, and holds itself.
