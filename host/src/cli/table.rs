@@ -55,11 +55,16 @@ pub(super) struct CompactArgs {
     #[arg(long, value_name = "SIZE", value_parser = size)]
     target_file_size: Option<u64>,
     /// Rewrite a file from this share of dead rows on, 0 to 1
-    #[arg(long, value_name = "SHARE", default_value_t = 0.01)]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.01, value_parser = share)]
     dead_share: f64,
     /// Print it as JSON
     #[arg(long)]
     json: bool,
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse::<f64>().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "this is no share: write a number from 0 to 1".to_owned())
 }
 
 fn size(text: &str) -> Result<u64, String> {

@@ -196,6 +196,18 @@ fn io_kind(error: &(dyn std::error::Error + 'static)) -> Option<std::io::ErrorKi
 }
 
 impl LakeError {
+    /// Whether a file is not there that was to be read.
+    pub(crate) fn is_missing_file(&self) -> bool {
+        let mut next: Option<&(dyn std::error::Error + 'static)> = Some(self);
+        while let Some(current) = next {
+            if let Some(object_store::Error::NotFound { .. }) = current.downcast_ref() {
+                return true;
+            }
+            next = current.source();
+        }
+        self.io_kind() == Some(std::io::ErrorKind::NotFound)
+    }
+
     fn io_kind(&self) -> Option<std::io::ErrorKind> {
         match self {
             Self::Storage { source, .. } | Self::Delta { source, .. } => io_kind(source.as_ref()),

@@ -9,7 +9,7 @@
 pub(crate) mod file;
 pub(crate) mod filter;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -102,8 +102,21 @@ impl Indexes {
 
     /// The folder of a table's indexes.
     fn folder_of(&self, home: &Home) -> Option<PathBuf> {
-        let id = Uuid::new_v5(&Uuid::NAMESPACE_URL, home.url().as_str().as_bytes());
-        Some(self.folder.as_ref()?.join(id.simple().to_string()))
+        Some(self.folder.as_ref()?.join(folder_name(home)))
+    }
+
+    /// Deletes the indexes of all tables but these: of some that have gone, or lie elsewhere now.
+    pub(crate) fn keep_only_tables<'a>(&self, homes: impl Iterator<Item = &'a Home>) {
+        let Some(Ok(entries)) = self.folder.as_ref().map(std::fs::read_dir) else { return };
+        let known: HashSet<String> = homes.map(folder_name).collect();
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            // A folder of another name is not one of these.
+            let is_table = name.to_str().is_some_and(|n| Uuid::try_parse(n).is_ok());
+            if is_table && !name.to_str().is_some_and(|n| known.contains(n)) {
+                let _ = std::fs::remove_dir_all(entry.path());
+            }
+        }
     }
 
     /// Where the index of a file lies; none of a file in a folder of its own.
@@ -222,6 +235,12 @@ impl Indexes {
         let key = format!("{}{}", file.home.url(), file.name);
         read.insert(key, if forever { None } else { Some(0) });
     }
+}
+
+/// The name of the folder of a table's indexes.
+fn folder_name(home: &Home) -> String {
+    let id = Uuid::new_v5(&Uuid::NAMESPACE_URL, home.url().as_str().as_bytes());
+    id.simple().to_string()
 }
 
 /// An error with its cause, on one line.

@@ -260,6 +260,7 @@ impl Lake {
         }
         drop(opened);
         failed.map_or(Ok(()), Err)?;
+        shared.caches.indexes.keep_only_tables(tables.values().map(Table::home));
         let recovered = Recovered::of(tables.values());
         Ok(Self { shared, store, tables, recovered, load: None, broken: false })
     }
@@ -321,7 +322,19 @@ impl Lake {
         let step =
             Step { epoch: number, covered: end.clone(), all_durable, load: self.load.clone() };
         let changes = self.open_targets(changes).await?;
-        let mut prepared = self.prepare(&changes).await?;
+        let prepared = match self.prepare(&changes).await {
+            // Others rearranged files, and deleted the old ones at once.
+            Err(error) if error.is_missing_file() => {
+                for table in changes.iter().map(|c| &c.target) {
+                    if let Some(table) = self.tables.get_mut(table) {
+                        table.catch_up_with_others().await?;
+                    }
+                }
+                self.prepare(&changes).await
+            }
+            prepared => prepared,
+        };
+        let mut prepared = prepared?;
         for (i, changes) in changes.iter().enumerate() {
             if i > 0 {
                 marker::pass(marker::COMMIT_BETWEEN_TARGETS);

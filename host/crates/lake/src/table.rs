@@ -259,6 +259,14 @@ impl Table {
         Ok(published)
     }
 
+    /// Takes over what others committed, where there is something.
+    pub(crate) async fn catch_up_with_others(&mut self) -> Result<(), LakeError> {
+        match self.home.has_entry(self.state.version.saturating_add(1)).await? {
+            true => self.follow().await,
+            false => Ok(()),
+        }
+    }
+
     /// Takes over what others committed, or stops where that cannot be followed.
     async fn follow(&mut self) -> Result<(), LakeError> {
         let target = self.home.target().to_string();

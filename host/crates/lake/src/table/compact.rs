@@ -266,7 +266,8 @@ async fn compact(
 fn is_worn(file: &DataFile, rules: &Maintenance) -> bool {
     #[expect(clippy::cast_precision_loss, reason = "a share of rows needs no exactness")]
     let share = |rows: u64| file.dead_rows() as f64 / rows as f64;
-    file.rows().is_some_and(|rows| rows > 0 && share(rows) >= rules.dead_share_max)
+    let is_dead = |rows: u64| file.dead_rows() > 0 && share(rows) >= rules.dead_share_max;
+    file.rows().is_some_and(|rows| rows > 0 && is_dead(rows))
 }
 
 /// The files that gain by being rewritten: the worn ones and with them the small ones, or the small

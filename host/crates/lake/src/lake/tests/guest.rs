@@ -66,3 +66,19 @@ async fn a_guest_and_a_busy_pipeline_lose_nothing_of_each_other() {
     assert!(guest.await.expect("ended") > 0, "the guest never came to its turn");
     assert_eq!(simple.rows().await, model.into_iter().collect::<Vec<_>>());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pipeline_whose_files_were_vacuumed_behind_a_compaction_looks_again() {
+    let mut simple = small_files().await;
+    let store = StoreOptions::default();
+    crate::compact(&simple.target.0, &store, rules()).await.expect("compacted");
+    let at_once = crate::Vacuum {
+        retention: Some(Duration::ZERO),
+        short_retention: crate::ShortRetention::Accept,
+        dry_run: false,
+    };
+    let report = crate::vacuum(&simple.target.0, &store, &at_once).await.expect("vacuumed");
+    assert!(report.files.len() >= 6, "{report:?}");
+    simple.commit(&[(1, put(-1)), (2, delete())]).await.expect("committed");
+    assert_eq!((simple.rows().await[0], simple.rows().await.len()), ((1, -1), 197));
+}

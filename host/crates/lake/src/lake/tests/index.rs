@@ -143,4 +143,8 @@ async fn an_index_goes_with_its_file() {
     large.reopen().await;
     assert_eq!(index_files(large.root.path()), [second]);
     large.check("in the end").await;
+    // The table lies elsewhere now.
+    std::fs::rename(&*large.target.0, large.root.path().join("shop/moved")).expect("moved");
+    large.reopen().await;
+    assert_eq!(index_files(large.root.path()).len(), 0);
 }
