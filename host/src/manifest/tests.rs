@@ -94,7 +94,7 @@ compact-deleted-share = 0.25
 target-file-size = "128MiB"
 log-checkpoint-interval = 10
 vacuum-after = 0
-key-index = "off"
+key-index = "auto"
 "#;
 
 #[test]
@@ -133,7 +133,7 @@ fn every_key_becomes_its_setting() {
     assert!(rule.trust_ids);
     assert_eq!(rule.without_key, WithoutKey::WholeRow);
     let sink = &manifest.sink;
-    assert_eq!((sink.vacuum_commits, sink.key_index), (Some(0), KeyIndex::Off));
+    assert_eq!((sink.vacuum_commits, sink.key_index), (Some(0), KeyIndex::Auto));
     assert_eq!(sink.path.source(), "/etc/sluice/lake/{db}/{table}");
     assert_eq!(sink.path_written.source(), "lake/{db}/{table}");
     assert_eq!((sink.compact_commits, sink.compact_deleted_share), (Some(50), Some(0.25)));

@@ -28,7 +28,7 @@ pub(super) fn read(section: &Section<'_>, folder: &Path) -> Option<SinkSettings>
     let target_file_bytes = section.size("target-file-size", TARGET_FILE_BYTES_MIN);
     let log_checkpoint_commits = section.number_u32("log-checkpoint-interval", 1);
     let vacuum_commits = section.number_u32("vacuum-after", 0);
-    let key_index = section.choice("key-index", &[("auto", true), ("off", false)]).unwrap_or(true);
+    let key_index = section.choice("key-index", &[("auto", true), ("off", false)]).unwrap_or(false);
     let (path, path_written) = paths?;
     Some(SinkSettings {
         path,
