@@ -4,7 +4,7 @@ use sluice_tests::servers::Kind;
 use sluice_tests::sql::Sql;
 
 /// Tables with rows that [`write`] makes at least.
-pub const TABLES_MIN: usize = 8;
+pub(super) const TABLES_MIN: usize = 8;
 
 const NUMBERS: &str = "
 CREATE TABLE t_num (id int primary key, ti tinyint, tu tinyint unsigned, si smallint, su smallint unsigned, mi mediumint,
@@ -93,7 +93,7 @@ INSERT INTO t_uuid VALUES ('123e4567-e89b-12d3-a456-426655440000',1), ('00000000
 "#;
 
 /// Makes the tables and their rows.
-pub fn write(sql: &mut Sql, kind: Kind) {
+pub(super) fn write(sql: &mut Sql, kind: Kind) {
     sql.run_all(NUMBERS);
     sql.run_all(TEXTS);
     times(sql, kind);
