@@ -14,13 +14,14 @@ use binlog::live::{Chunk, LoadTable};
 use binlog::{BinlogError, ReadOptions, ServerOptions};
 use change::definition::same_name;
 use change::{
-    Batch, ImageKind, Images, LoadState, LogSlice, Mark, Position, SchemaChange, TableAction,
-    TableLoad, TableName, TableSchema, Transaction,
+    Batch, ImageKind, Images, LoadState, LogSlice, Mark, Position, SchemaChange, TableLoad,
+    TableName, TableSchema, Transaction,
 };
 use tokio::sync::mpsc;
 use tracing::{info, trace};
 
 use super::error::RunError;
+use super::schema_merge::Renames;
 use super::source::{LiveEnd, Reconnecting, Source};
 
 mod report;
@@ -90,6 +91,8 @@ struct At {
     asked: Option<u64>,
     /// A chunk that waits for the stream.
     chunk: Option<Chunk>,
+    /// The end of the log when there was no such table.
+    gone: Option<Position>,
     /// Whether the columns have to be asked for anew.
     is_stale: bool,
     /// How often it was another table in a row.
@@ -117,7 +120,8 @@ impl Loading {
         tables.retain(|table| !is_done(table));
         info!(tables = tables.len(), "loading tables");
         let (answers, replies) = mpsc::unbounded_channel();
-        let workers = (0..tables.len().min(WORKERS_MAX)).map(|number| {
+        // One at least: the log may still tell of tables that are to be loaded under other names.
+        let workers = (0..tables.len().clamp(1, WORKERS_MAX)).map(|number| {
             let worker = Worker::start(number, server.clone(), read.clone(), answers.clone());
             Place { worker, at: None }
         });
@@ -158,6 +162,8 @@ impl Loading {
             return Ok(None);
         }
         let passed = self.passed();
+        self.drop_foreign(&passed);
+        self.end_of_gone(&passed);
         let ready = |at: &At| at.chunk.as_ref().is_some_and(|chunk| passed.reaches(&chunk.end));
         let place = self.workers.iter_mut().find(|p| p.at.as_ref().is_some_and(ready));
         let mut batches = Vec::new();
@@ -179,10 +185,10 @@ impl Loading {
             }
             self.throttle(rows);
             trace!(target: "sluice::marker", marker = "load.chunk");
-        } else if !(self.queue.is_empty() && self.workers.iter().all(|p| p.at.is_none())) {
+        } else if !self.has_all(&passed) {
             return Ok(None);
         }
-        if self.queue.is_empty() && self.workers.iter().all(|place| place.at.is_none()) {
+        if self.has_all(&passed) {
             self.state = LoadState { is_finished: true, ..LoadState::default() };
             self.workers.clear();
             info!("all tables are loaded");
@@ -198,6 +204,34 @@ impl Loading {
             log_bytes: 0,
             commit_micros: None,
         }))
+    }
+
+    /// Whether nothing is left to load. The log that there was at the begin may tell of tables that are
+    /// known as loaded, and have changed places since with others that are not.
+    fn has_all(&self, passed: &Position) -> bool {
+        let is_idle = self.queue.is_empty() && self.workers.iter().all(|place| place.at.is_none());
+        is_idle && passed.reaches(&self.until)
+    }
+
+    /// Tables that are gone, and of which the stream has told all that there was to tell.
+    fn end_of_gone(&mut self, passed: &Position) {
+        let is_over = |at: &&At| at.gone.as_ref().is_some_and(|end| passed.reaches(end));
+        let over = self.workers.iter().filter_map(|place| place.at.as_ref()).filter(is_over);
+        for table in over.map(|at| at.schema.name.clone()).collect::<Vec<_>>() {
+            info!(%table, "the table is gone, its load ends");
+            let done = TableLoad { is_done: true, ..TableLoad::default() };
+            self.state.tables.insert(table.clone(), done);
+            self.leave(&table);
+        }
+    }
+
+    /// What another server than the stream's showed says nothing of this one's log: it is asked for again.
+    fn drop_foreign(&mut self, passed: &Position) {
+        let is_other = |end: &Position| matches!((&end.server, &passed.server), (Some(theirs), Some(own)) if theirs != own);
+        for at in self.workers.iter_mut().filter_map(|place| place.at.as_mut()) {
+            at.chunk.take_if(|chunk| is_other(&chunk.end));
+            at.gone.take_if(|end| is_other(end));
+        }
     }
 
     fn throttle(&mut self, rows: u64) {
@@ -231,10 +265,7 @@ impl Loading {
                 let is_stale = self.stale.remove(&table.schema.name);
                 place.at = Some(At::new(table, is_stale)?);
             }
-            let Some(at) = place.at.as_mut().filter(|a| a.asked.is_none() && a.chunk.is_none())
-            else {
-                continue;
-            };
+            let Some(at) = place.at.as_mut().filter(|at| at.is_idle()) else { continue };
             self.last_ticket = self.last_ticket.saturating_add(1);
             let question = if at.is_stale {
                 Question::Table(at.schema.name.clone())
@@ -261,18 +292,13 @@ impl Loading {
         at.asked = None;
         match reply.answer {
             Ok(Answer::Chunk(chunk)) => at.chunk = Some(chunk),
-            Ok(Answer::Table(Some(table))) => {
+            Ok(Answer::Table(table)) => {
                 let changes = at.changes;
                 *at = At { changes, ..At::new(*table, false)? };
                 self.state.tables.remove(&at.schema.name);
             }
-            Ok(Answer::Table(None)) => {
-                let table = at.schema.name.clone();
-                info!(%table, "the table is gone, its load ends");
-                let done = TableLoad { is_done: true, ..TableLoad::default() };
-                self.state.tables.insert(table.clone(), done);
-                self.leave(&table);
-            }
+            // The stream may be about to tell under which name its rows go on.
+            Ok(Answer::NoTable(end)) => at.gone = Some(end),
             Err(error) if error.is_another_table() && at.changes < CHANGES_MAX => {
                 at.changes = at.changes.saturating_add(1);
                 at.is_stale = true;
@@ -325,26 +351,48 @@ impl Loading {
             info!(table = %schema.name, position = %change.position, "the table changed, its load begins anew");
             self.state.tables.remove(&schema.name);
         }
-        self.renamed(change, &anew);
-        !anew.is_empty()
+        let moved = self.renamed(change, &anew);
+        moved || !anew.is_empty()
     }
 
-    /// A table that is not loaded goes on under another name.
-    fn renamed(&mut self, change: &SchemaChange, unloaded: &[TableSchema]) {
-        for action in change.actions.iter().flatten() {
-            let TableAction::Renamed { from, to } = action else { continue };
-            let Some(schema) = unloaded.iter().find(|schema| is_same(from, &schema.name)) else {
+    /// Tables go on under other names: those that they have behind the whole statement, in which they may
+    /// change places. Of one that is loaded nothing is left to do under its new name; any other one is
+    /// loaded anew, whether it was being read, waited, or was not listed. Answers whether there is one.
+    fn renamed(&mut self, change: &SchemaChange, unloaded: &[TableSchema]) -> bool {
+        if self.state.is_finished {
+            return false;
+        }
+        let renames = Renames::of(change.actions.as_deref().unwrap_or_default());
+        let is_done = |table: &TableName| {
+            self.state.tables.iter().any(|(known, load)| is_same(table, known) && load.is_done)
+        };
+        let moved = renames.behind().filter(|(to, _)| change.tables.contains(to));
+        let moved = moved.filter_map(|(to, from)| Some((to.clone(), is_done(from?))));
+        let moved: Vec<_> = moved.collect();
+        let any = !moved.is_empty();
+        for (to, is_done) in moved {
+            self.state.tables.remove(&to);
+            if unloaded.iter().any(|schema| is_same(&to, &schema.name)) || self.stale.contains(&to)
+            {
                 continue;
-            };
-            if unloaded.iter().any(|schema| schema.name == *to) || self.stale.contains(to) {
+            }
+            if is_done {
+                let done = TableLoad { is_done: true, ..TableLoad::default() };
+                self.state.tables.insert(to, done);
                 continue;
             }
             // Its columns are asked for before they are used.
-            let schema = TableSchema { name: to.clone(), ..schema.clone() };
-            self.state.tables.remove(to);
             self.stale.insert(to.clone());
+            let schema = TableSchema {
+                name: to,
+                columns: Vec::new(),
+                primary_key: None,
+                unique_keys: None,
+                properties: Vec::new(),
+            };
             self.queue.push_back(LoadTable { schema, rows: 0 });
         }
+        any
     }
 
     /// Whether a run that is to stop where the log ended has nothing left to do.
@@ -393,16 +441,23 @@ impl At {
             schema: Arc::new(schema),
             asked: None,
             chunk: None,
+            gone: None,
             is_stale,
             changes: 0,
             report: Report::new(rows),
         })
     }
 
+    /// Whether nothing is asked for and nothing has come.
+    fn is_idle(&self) -> bool {
+        self.asked.is_none() && self.chunk.is_none() && self.gone.is_none()
+    }
+
     /// What was asked for and what came is of another table.
     fn begin_anew(&mut self) {
         self.asked = None;
         self.chunk = None;
+        self.gone = None;
         self.is_stale = true;
     }
 }
@@ -424,11 +479,10 @@ fn batch(at: &At, chunk: Chunk) -> Result<Option<Batch>, RunError> {
     if rows == 0 {
         return Ok(None);
     }
-    // No target has covered it: it lies behind everything that the server's log has in this file.
     let transaction = Transaction {
         file: chunk.end.file.as_str().into(),
         start: chunk.end.offset,
-        end: u64::MAX,
+        end: Transaction::NOT_OF_THE_LOG,
         gtid: None,
         commit_micros: 0,
         server_id: 0,

@@ -212,10 +212,10 @@ impl SchemaMerge {
 }
 
 /// Which table's rows each name stands for behind a statement.
-struct Renames(BTreeMap<TableName, Option<TableName>>);
+pub(super) struct Renames(BTreeMap<TableName, Option<TableName>>);
 
 impl Renames {
-    fn of(actions: &[TableAction]) -> Self {
+    pub(super) fn of(actions: &[TableAction]) -> Self {
         let mut names = BTreeMap::new();
         for action in actions {
             let TableAction::Renamed { from, to } = action else { continue };
@@ -230,7 +230,7 @@ impl Renames {
     }
 
     /// The names that stand for other rows than before, or for none.
-    fn behind(&self) -> impl Iterator<Item = (&TableName, Option<&TableName>)> {
+    pub(super) fn behind(&self) -> impl Iterator<Item = (&TableName, Option<&TableName>)> {
         let all = self.0.iter().map(|(name, held)| (name, held.as_ref()));
         all.filter(|(name, held)| *held != Some(name))
     }

@@ -395,6 +395,29 @@ fn a_table_that_is_renamed_while_it_is_loaded_is_loaded_under_its_new_name() {
 }
 
 #[test]
+fn a_table_that_takes_the_name_of_a_loaded_one_is_loaded_to_its_end() {
+    let server = servers::shared(Kind::Mysql);
+    let (database, mut sql) = server.database("swapped");
+    fill(&mut sql, Key::Number, 6_000);
+    sql.run("CREATE TABLE small LIKE t");
+    sql.run("INSERT INTO small SELECT * FROM t WHERE id < 10");
+    let paced = "snapshot-rows-per-second = 1500\n";
+    let pipeline = loading("swapped", &server.address, 71_014, &format!("{database}.*"), paced);
+    let mut pipeline = pipeline
+        .with("[sink]\npath = \"lake/{db}/{table}\"\nmerge-schema = true\n")
+        .written_as_it_is();
+    let mut running = pipeline.until_end().with("SLUICE_MARKERS", "/dev/stderr").start();
+    // The small table's only chunk is among the first two.
+    running.wait_for("load.chunk");
+    running.wait_for("load.chunk");
+    sql.run("RENAME TABLE t TO aside, small TO t, aside TO small");
+    let told = running.end().done();
+    let expected = ["t", "small"]
+        .map(|table| (format!("{database}/{table}"), sql.rows(&format!("SELECT * FROM {table}"))));
+    right(&mut pipeline, &Expected::from(expected), &told.stderr);
+}
+
+#[test]
 fn what_cannot_be_loaded_is_refused_before_anything_is_written() {
     let server = servers::shared(Kind::Mysql);
     let (database, mut sql) = server.database("refused");

@@ -48,7 +48,8 @@ pub struct Transaction {
     pub file: Arc<str>,
     /// Where its first event starts, in bytes from the start of the file.
     pub start: u64,
-    /// Where its last event ends, in bytes from the start of the file.
+    /// Where its last event ends, in bytes from the start of the file; [`Self::NOT_OF_THE_LOG`] where the
+    /// rows were read from a table.
     pub end: u64,
     /// Its GTID, where the server has one.
     pub gtid: Option<Gtid>,
@@ -57,6 +58,12 @@ pub struct Transaction {
     pub commit_micros: i64,
     /// The server that it was first committed on.
     pub server_id: u32,
+}
+
+impl Transaction {
+    /// The end of what was read from a table and not from the log: no position covers it, whichever
+    /// server's files that position counts in.
+    pub const NOT_OF_THE_LOG: u64 = u64::MAX;
 }
 
 /// The event that some consecutive images of a batch came from.

@@ -70,10 +70,11 @@ impl Position {
     }
 
     /// Whether the transaction lies at or before this position: by GTID where both have one, else by
-    /// file number and offset.
+    /// file number and offset. Nothing covers rows that are not of the log.
     #[must_use]
     pub fn covers(&self, transaction: &Transaction) -> bool {
         match (&self.gtids, &transaction.gtid) {
+            _ if transaction.end == Transaction::NOT_OF_THE_LOG => false,
             (Some(set), Some(gtid)) => set.contains(gtid),
             _ => {
                 let end = (LogFile(&transaction.file), transaction.end);
@@ -133,5 +134,14 @@ mod tests {
         assert!(position.covers(&transaction("other.000099", 999, Some(10))));
         assert!(!position.covers(&transaction("bin.000001", 4, Some(11))));
         assert!(position.covers(&transaction("bin.000001", 4, None)));
+    }
+
+    #[test]
+    fn no_position_covers_what_a_table_held_on_a_server_with_older_files() {
+        let mut position = Position::at("mysql-bin.000120", 9);
+        let loaded = transaction("binlog.000007", Transaction::NOT_OF_THE_LOG, None);
+        assert!(!position.covers(&loaded));
+        position.gtids = "0-1-10".parse().ok();
+        assert!(!position.covers(&loaded));
     }
 }

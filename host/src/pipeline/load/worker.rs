@@ -28,8 +28,9 @@ pub(super) enum Question {
 /// What it says.
 pub(super) enum Answer {
     Chunk(Chunk),
-    /// None: there is no such table any more.
-    Table(Option<Box<LoadTable>>),
+    Table(Box<LoadTable>),
+    /// There is no such table any more, or none of this name yet; which, the log tells up to here.
+    NoTable(Position),
 }
 
 /// An answer and what it belongs to.
@@ -130,7 +131,10 @@ impl Desk {
             Question::Table(name) => {
                 let tables = reader.tables(seen).await?;
                 let table = tables.into_iter().find(|table| table.schema.name == *name);
-                Ok(Answer::Table(table.map(Box::new)))
+                match table {
+                    Some(table) => Ok(Answer::Table(Box::new(table))),
+                    None => reader.end().await.map(Answer::NoTable),
+                }
             }
         }
     }

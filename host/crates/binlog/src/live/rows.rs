@@ -35,9 +35,13 @@ const SEEN_PAUSE: Duration = Duration::from_millis(5);
 /// How long a chunk may take: a table whose key has no order that can be gone along is read at once.
 const CHUNK_MAX: Duration = Duration::from_secs(3_600);
 
-/// Text comes as its column stores it, instants in UTC, and CHAR without the blanks behind it.
-const SESSION: &str = "SET SESSION sql_mode = '', time_zone = '+00:00', \
-     character_set_client = utf8mb4, character_set_connection = utf8mb4, character_set_results = NULL";
+/// Text comes as its column stores it, instants in UTC, CHAR without the blanks behind it, and all rows of
+/// a statement's own view: whatever the server's defaults are.
+const SESSION: &str = "SET SESSION autocommit = 1, sql_select_limit = DEFAULT, sql_mode = '', \
+     time_zone = '+00:00', character_set_client = utf8mb4, character_set_connection = utf8mb4, \
+     character_set_results = NULL";
+
+const ISOLATION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ";
 
 const VERSIONED: &str = "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES \
      WHERE TABLE_TYPE = 'SYSTEM VERSIONED'";
@@ -54,7 +58,7 @@ pub struct Chunk {
     pub rows: usize,
     /// The key of the last row, where there may be more behind it.
     pub behind: Option<Vec<String>>,
-    /// Nothing that the chunk shows lies behind this point of the log: file and offset.
+    /// Nothing that the chunk shows lies behind this point of the log: server, file and offset.
     pub end: Position,
 }
 
@@ -93,6 +97,7 @@ impl TableReader {
             return refuse(LoadFault::RowImage);
         }
         connection.run(SESSION).await?;
+        connection.run(ISOLATION).await?;
         Ok(Self { connection, facts, options: options.clone() })
     }
 
@@ -156,9 +161,7 @@ impl TableReader {
         let rows = asked.await.map_or(Err(Failure::Silent), |rows| rows.map_err(Failure::Driver));
         let rows = rows.map_err(|failure| failure.into_error(&self.facts.address))?;
         self.release().await?;
-        let end = ServerFacts::ask(&mut self.connection).await?.position;
-        let no_log = || BinlogError::server(&self.facts.address, ServerCause::NoBinlog, None);
-        let end = end.ok_or_else(no_log)?;
+        let end = self.end().await?;
         let zero_dates = |index| match key.contains(&index) {
             true => crate::value::ZeroDates::Error,
             false => self.options.zero_dates,
@@ -180,7 +183,18 @@ impl TableReader {
             }
             _ => None,
         };
-        Ok(Chunk { columns, rows: rows.len(), behind, end: Position::at(end.file, end.offset) })
+        Ok(Chunk { columns, rows: rows.len(), behind, end })
+    }
+
+    /// The end of the server's log: server, file and offset.
+    ///
+    /// # Errors
+    /// Where the server cannot be asked, or has no log.
+    pub async fn end(&mut self) -> Result<Position, BinlogError> {
+        let end = ServerFacts::ask(&mut self.connection).await?.position;
+        let no_log = || BinlogError::server(&self.facts.address, ServerCause::NoBinlog, None);
+        let end = end.ok_or_else(no_log)?;
+        Ok(Position { server: end.server, ..Position::at(end.file, end.offset) })
     }
 
     fn query(

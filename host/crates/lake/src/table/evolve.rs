@@ -104,9 +104,13 @@ impl Table {
         if self.follows(step) { Ok(()) } else { self.edit_at(edit, None).await }
     }
 
-    /// Whether the table has the position behind a statement.
+    /// Whether the table has the position behind a statement. Where the statement opens a transaction
+    /// (CREATE OR REPLACE TABLE … SELECT), that position is the one before it, too: there, only rows
+    /// behind it tell that it was followed.
     pub(crate) fn follows(&self, step: &Step) -> bool {
-        self.progress.covered.as_ref().is_some_and(|c| c.reaches(&step.covered))
+        let opens = step.all_durable.reaches(&step.covered);
+        let covered = self.progress.covered.as_ref();
+        covered.is_some_and(|c| c.reaches(&step.covered) && !(opens && step.covered.reaches(c)))
     }
 
     /// Makes columns wide enough for the changes of an epoch. The rows are the same afterwards, so

@@ -151,6 +151,28 @@ impl Edited {
     }
 }
 
+/// CREATE OR REPLACE TABLE … SELECT of MariaDB: the statement and the rows are one transaction.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_that_opens_a_transaction_is_followed_where_the_target_ended_before_it() {
+    let mut t = Edited::new().await;
+    let edit = TableEdit {
+        target: t.target.clone(),
+        source: TableName::new("shop", "a"),
+        rows: RowsEdit::Vacate,
+        columns: Vec::new(),
+    };
+    let place = at(t.number * 100);
+    let (number, all_durable) = (t.number, place.clone());
+    let statement = Statement { number, all_durable, end: place, edits: vec![edit] };
+    t.lake.edit(statement.clone()).await.expect("followed");
+    assert_eq!(t.lines().await, "");
+    t.write("a", &[7], vec![("v", ColumnType::Int16, int16(&[Some(7)]))]).await;
+    let rows = t.lines().await;
+    assert!(rows.contains('7'), "{rows}");
+    t.lake.edit(statement).await.expect("nothing to do");
+    assert_eq!(t.lines().await, rows, "rows behind it stay");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_added_column_has_its_default_in_the_rows_of_its_table() {
     let mut t = Edited::new().await;
