@@ -137,7 +137,9 @@ tool() {
 initialise() {
   local kind=$1 dir=$2 root=$CACHE/$1 share common
   share=$(charsets "$kind")
-  common=(--no-defaults --basedir="$root/usr" --datadir="$dir/data" --lc-messages-dir="$share" --character-sets-dir="$share/charsets")
+  mkdir -p "$dir/tmp"
+  common=(--no-defaults --basedir="$root/usr" --datadir="$dir/data" --tmpdir="$dir/tmp" --lc-messages-dir="$share"
+    --character-sets-dir="$share/charsets")
   [[ $(id -u) != 0 ]] || common+=(--user=root)
   if [[ $kind == mysql-* ]]; then
     (program "$kind" /usr/sbin/mysqld "${common[@]}" --initialize-insecure --log-error="$dir/init.err" --innodb-redo-log-capacity=64M)
@@ -164,7 +166,9 @@ launch() {
   local kind=$1 dir=$2 port=$3 root=$CACHE/$1 share options
   shift 3
   share=$(charsets "$kind")
-  options=(--no-defaults --basedir="$root/usr" --datadir="$dir/data" --socket="$dir/s.sock" --pid-file="$dir/pid"
+  # A server that starts removes what looks like an old temporary table, others' in the same folder too.
+  mkdir -p "$dir/tmp"
+  options=(--no-defaults --basedir="$root/usr" --datadir="$dir/data" --tmpdir="$dir/tmp" --socket="$dir/s.sock" --pid-file="$dir/pid"
     --log-error="$dir/err.log" --lc-messages-dir="$share" --character-sets-dir="$share/charsets"
     --plugin-dir="$root/usr/lib/mysql/plugin" --bind-address=127.0.0.1 --port="$port" --server-id="$port"
     --log-bin="$dir/data/binlog" --binlog-format=ROW --binlog-row-metadata=FULL --max-allowed-packet=1G
